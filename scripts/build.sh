@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Configures a preset, if that was not done yet, and builds it:
+#   scripts/build.sh PRESET [TARGET...]
+# One line when there is nothing to do; the configure step's output is shown only when it fails.
+# JOBS=n limits the number of parallel compilations.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+preset=$1
+shift
+folder=build/$preset
+if [[ ! -f $folder/build.ninja || CMakePresets.json -nt $folder/build.ninja ]]; then
+  echo "build: configuring $folder"
+  mkdir -p "$folder"
+  if ! cmake --preset "$preset" >"$folder/configure.log" 2>&1; then
+    cat "$folder/configure.log" >&2
+    echo "build: could not configure the preset $preset" >&2
+    exit 1
+  fi
+fi
+
+# A terminal sees ninja's progress; a log gets one line before and one after.
+arguments=(-C "$folder")
+[[ -t 1 ]] || arguments+=(--quiet)
+[[ -z ${JOBS:-} ]] || arguments+=(-j "$JOBS")
+start=$SECONDS
+echo "build: $folder: ${*:-everything}"
+ninja "${arguments[@]}" "$@"
+if ((SECONDS - start > 1)); then
+  echo "build: done in $((SECONDS - start)) s"
+fi
