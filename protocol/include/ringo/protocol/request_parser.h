@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,9 +86,9 @@ class RequestParser {
   /// Forgets all progress, as for a new connection. Limits and restrictions stay.
   void reset();
 
-  /// No byte of the unconsumed input in front of this offset will be read again. For tests, which
-  /// overwrite those bytes to prove it.
-  std::size_t resume_offset() const;
+  /// How many bytes the slow path has read since construction, each time that it read one counted.
+  /// For tests, which prove by it that the work is linear.
+  std::uint64_t bytes_examined() const { return examined_; }
 
  private:
   struct Slice {
@@ -95,25 +96,30 @@ class RequestParser {
     std::size_t size;
   };
   enum class Line : std::uint8_t { kFound, kPartial, kTooLong };
+  using Step = std::optional<ParseStatus>;  // nullopt: go on
 
   bool parse_whole(std::string_view input);
   ParseStatus resume(std::string_view input);
-  ParseStatus parse_array_header(std::string_view input);
-  ParseStatus parse_bulk(std::string_view input);
-  ParseStatus parse_inline(std::string_view input);
-  bool split_plain(std::string_view line);
-  bool split_quoted(std::string_view line);
+  Step parse_array_header(std::string_view input);
+  Step parse_bulk_header(std::string_view input);
+  Step parse_payload(std::string_view input);
+  Step parse_inline(std::string_view input);
+  bool split_inline(std::string_view line);
   Line find_line(std::string_view input, char terminator, std::size_t& end);
-  ParseStatus need_more(std::size_t hint);
-  ParseStatus fail(std::string_view reason);
-  void finish_array(std::string_view input);
+  Step need_more(std::size_t hint);
+  Step fail(std::string_view reason);
+  void publish(std::string_view input);
+  void begin_request(std::size_t offset);
   void claim_args(std::size_t count);
-  void apply_limits();
+  void set_limits(std::int64_t max_args, std::size_t max_bulk);
 
-  // Set once, or by restrict/lift.
+  static constexpr std::size_t kNoBulk = std::numeric_limits<std::size_t>::max();
+
+  // Limits: as given, and what parse_whole() may take without a second look.
   RequestLimits limits_;
-  std::size_t max_bulk_ = 0;
-  std::int64_t max_args_ = 0;
+  bool is_restricted_ = false;
+  std::size_t whole_max_args_ = 0;
+  std::size_t whole_max_bulk_ = 0;
 
   // Results of the last call.
   std::unique_ptr<std::string_view[]> args_;
@@ -121,17 +127,18 @@ class RequestParser {
   std::size_t args_capacity_ = 0;
   std::size_t consumed_ = 0;
   std::size_t hint_ = 1;
-  std::string error_;
-  std::unique_ptr<char[]> unquoted_;  // arguments of an inline request that had escapes
+  std::string error_;                 // not empty: the parser has failed
+  std::unique_ptr<char[]> unquoted_;  // arguments of an inline request that had quotes
 
-  // Progress of a request that is not whole. Offsets count from the start of the request; while
-  // resume() runs, from the start of its input.
-  static constexpr std::size_t kNoBulk = std::numeric_limits<std::size_t>::max();
+  // Progress of a request that is not whole. Offsets count from the start of the input; before
+  // resume() returns they are made to count from the first unconsumed byte.
+  bool is_fresh_ = true;             // no byte of the request has been seen
   std::size_t offset_ = 0;           // of the line or payload that is next
-  std::size_t scanned_ = 0;          // no end of line in front of this offset
+  std::size_t scanned_ = 0;          // no end of that line in front of this offset
   std::int64_t args_left_ = 0;       // of an array; 0: its header has not come
   std::size_t bulk_size_ = kNoBulk;  // of the payload at offset_; kNoBulk: its header has not come
   std::vector<Slice> slices_;        // arguments of the array so far
+  std::uint64_t examined_ = 0;
 };
 
 }  // namespace ringo::protocol
