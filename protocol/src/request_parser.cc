@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The request parser in two halves. parse_whole() takes the usual case: the whole array is in the
-// buffer; it keeps no state and reports nothing but success. Everything else, partial input, long
-// lengths, inline commands and every error, is resume()'s, which keeps its progress:
+// buffer; it keeps no state and reports nothing but success. It comes twice: with lengths up to two
+// digits and no calls at all, and with any. Everything else, partial input, inline commands and
+// every error, is resume()'s, which keeps its progress:
 //
 //   start --'*'--> array header --> [ bulk header --> payload ]... --> kRequest
 //     \--other--> inline line ------------------------------------------^
@@ -24,8 +25,9 @@ namespace ringo::protocol {
 namespace {
 
 constexpr std::size_t kCrlf = 2;
-constexpr std::size_t kMinArgs = 8;         // slots of the first allocation: most commands fit
-constexpr std::size_t kShortestBulk = 6;    // "$0\r\n\r\n"
+constexpr std::size_t kMinArgs = 8;       // slots of the first allocation: most commands fit
+constexpr std::size_t kShortestBulk = 6;  // "$0\r\n\r\n"
+constexpr std::size_t kTwoDigitLength = 99;
 constexpr std::size_t kMaxFastDigits = 10;  // of a length; more is resume()'s to refuse
 
 std::uint32_t load32(const char* at) {
@@ -43,7 +45,7 @@ unsigned digit(char c) {
 }
 
 /// Reads "123\r\n" between `at` and `end`; returns what follows, or null for anything unusual.
-const char* read_length(const char* at, const char* end, std::size_t& length) {
+[[gnu::noinline]] const char* read_length(const char* at, const char* end, std::size_t& length) {
   const char* const start = at;
   const char* const last =
       at + std::min<std::size_t>(static_cast<std::size_t>(end - at), kMaxFastDigits + 1);
@@ -78,8 +80,9 @@ void RequestParser::lift_restrictions() {
 }
 
 void RequestParser::set_limits(std::int64_t max_args, std::size_t max_bulk) {
-  whole_max_args_ = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(max_args, 0, std::int64_t{kMaxPreallocatedArgs}));
+  // parse_whole() does not compare lengths of two digits; with limits so small it takes nothing.
+  const std::int64_t most = max_bulk < kTwoDigitLength ? 0 : std::int64_t{kMaxPreallocatedArgs};
+  whole_max_args_ = static_cast<std::size_t>(std::clamp<std::int64_t>(max_args, 0, most));
   whole_max_bulk_ = max_bulk;
 }
 
@@ -92,19 +95,12 @@ void RequestParser::reset() {
   is_fresh_ = true;
 }
 
-ParseStatus RequestParser::parse(std::string_view input) {
-  // Fresh means once per request: a partial one leaves progress behind, and resume() goes on there.
-  if (is_fresh_ && parse_whole(input)) [[likely]] {
-    return ParseStatus::kRequest;
-  }
-  return resume(input);
-}
-
-bool RequestParser::parse_whole(std::string_view input) {
-  // "*1\r\n" and "$1\r\n" with the digit masked out: one comparison for a whole header.
-  constexpr std::uint32_t kAllButDigit = word_of({0xff, 0x00, 0xff, 0xff});
-  constexpr std::uint32_t kArrayHeader = word_of({'*', 0, '\r', '\n'});
-  constexpr std::uint32_t kBulkHeader = word_of({'$', 0, '\r', '\n'});
+template <RequestParser::Lengths kLengths>
+[[gnu::always_inline]] inline bool RequestParser::parse_whole(std::string_view input) {
+  // "*1\r\n" with the digits masked out: one comparison for a whole header.
+  constexpr std::uint32_t kOneDigit = word_of({0xff, 0x00, 0xff, 0xff});
+  constexpr std::uint32_t kTwoDigits = word_of({0x00, 0x00, 0xff, 0xff});
+  constexpr bool kAnyLength = kLengths == Lengths::kAny;
 
   const char* at = input.data();
   const char* const end = at + input.size();
@@ -112,9 +108,9 @@ bool RequestParser::parse_whole(std::string_view input) {
     return false;
   }
   std::size_t count = digit(at[1]);
-  if ((load32(at) & kAllButDigit) == kArrayHeader && count <= 9) [[likely]] {
+  if ((load32(at) & kOneDigit) == word_of({'*', 0, '\r', '\n'}) && count <= 9) [[likely]] {
     at += 4;
-  } else if ((at = read_length(at + 1, end, count)) == nullptr) {
+  } else if (!kAnyLength || (at = read_length(at + 1, end, count)) == nullptr) {
     return false;
   }
   if (count - 1 >= whole_max_args_) {
@@ -122,24 +118,31 @@ bool RequestParser::parse_whole(std::string_view input) {
   }
   // In one comparison: too few slots, or so many more than needed that they should go.
   if (args_capacity_ - count > kMaxPreallocatedArgs) [[unlikely]] {
+    if (!kAnyLength) {
+      return false;
+    }
     claim_args(count);
   }
   std::string_view* arg = args_.get();
   for (const std::string_view* const last = arg + count; arg != last; ++arg) {
-    if (static_cast<std::size_t>(end - at) < kShortestBulk) {
+    if (end - at < std::ptrdiff_t{kShortestBulk}) {
       return false;
     }
     std::size_t size = digit(at[1]);
-    if ((load32(at) & kAllButDigit) == kBulkHeader && size <= 9) {
+    if ((load32(at) & kOneDigit) == word_of({'$', 0, '\r', '\n'}) && size <= 9) {
       at += 4;
-    } else if (at[3] == '\r' && at[4] == '\n' && *at == '$' && size - 1 < 9 && digit(at[2]) <= 9) {
+    } else if (*at != '$') {
+      return false;
+    } else if ((load32(at + 1) & kTwoDigits) == word_of({0, 0, '\r', '\n'}) && size - 1 < 9 &&
+               digit(at[2]) <= 9) {
       size = size * 10 + digit(at[2]);
       at += 5;
-    } else if (*at != '$' || (at = read_length(at + 1, end, size)) == nullptr) {
+    } else if (!kAnyLength || (at = read_length(at + 1, end, size)) == nullptr ||
+               size > whole_max_bulk_) {
       return false;
     }
     // The line break after the payload is skipped unseen, as Redis does.
-    if (size > whole_max_bulk_ || static_cast<std::size_t>(end - at) < size + kCrlf) {
+    if (end - at < static_cast<std::ptrdiff_t>(size + kCrlf)) {
       return false;
     }
     *arg = std::string_view(at, size);
@@ -148,6 +151,21 @@ bool RequestParser::parse_whole(std::string_view input) {
   args_size_ = count;
   consumed_ = static_cast<std::size_t>(at - input.data());
   return true;
+}
+
+ParseStatus RequestParser::parse(std::string_view input) {
+  // Fresh means at most once per request: a partial one leaves progress behind for resume().
+  if (is_fresh_ && parse_whole<Lengths::kTwoDigits>(input)) [[likely]] {
+    return ParseStatus::kRequest;
+  }
+  return parse_uncommon(input);  // a tail call, so that the common case needs no stack frame
+}
+
+ParseStatus RequestParser::parse_uncommon(std::string_view input) {
+  if (is_fresh_ && parse_whole<Lengths::kAny>(input)) {
+    return ParseStatus::kRequest;
+  }
+  return resume(input);
 }
 
 ParseStatus RequestParser::resume(std::string_view input) {

@@ -96,9 +96,12 @@ class RequestParser {
     std::size_t size;
   };
   enum class Line : std::uint8_t { kFound, kPartial, kTooLong };
+  enum class Lengths : std::uint8_t { kTwoDigits, kAny };
   using Step = std::optional<ParseStatus>;  // nullopt: go on
 
+  template <Lengths kLengths>
   bool parse_whole(std::string_view input);
+  ParseStatus parse_uncommon(std::string_view input);
   ParseStatus resume(std::string_view input);
   Step parse_array_header(std::string_view input);
   Step parse_bulk_header(std::string_view input);
