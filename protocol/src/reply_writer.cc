@@ -18,6 +18,16 @@ void ReplyWriter::line(char type, std::string_view text) {
   finish(start, end);
 }
 
+void ReplyWriter::bulk_error(std::string_view text) {
+  if (version_ == RespVersion::kResp2) {
+    error(text);
+    return;
+  }
+  header('!', text.size());
+  raw(text);
+  raw("\r\n");
+}
+
 void ReplyWriter::number(double value) {
   char text[kMaxDoubleChars];
   const std::string_view digits(text, static_cast<std::size_t>(format_double(text, value) - text));

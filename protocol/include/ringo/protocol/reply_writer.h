@@ -86,6 +86,13 @@ class ReplyWriter {
   /// Out-of-band data. An array in RESP2.
   void push(std::size_t count) { aggregate('>', count); }
 
+  /// Describes the reply that follows its `count` keys and values. Requires: RESP3; a RESP2 client
+  /// would take it for the reply.
+  void attribute(std::size_t count) { header('|', count); }
+
+  /// An error of any bytes. A line in RESP2, as error().
+  void bulk_error(std::string_view text);
+
   /// The integer 1 or 0 in RESP2.
   void boolean(bool value) {
     if (version_ == RespVersion::kResp2) {
