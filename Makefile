@@ -3,7 +3,7 @@
 # Each target sets up a bare Debian 12 for itself; on the second run that costs nothing.
 # ARGS="..." is passed on to the program, e.g. make run-server ARGS="--port 7000".
 .DEFAULT_GOAL := help
-.PHONY: help setup build run-server run-client demo test check bench bench-quick format install \
+.PHONY: help setup build run-server run-client demo test check bench bench-quick format lint-fix install \
         clean model fuzz asan tsan coverage
 
 PREFIX ?= /usr/local
@@ -84,6 +84,11 @@ bench-quick: ## the same, each for a moment only: does every benchmark still run
 format: ## format every source file
 	@$(SETUP) check
 	@scripts/sources.sh | xargs -r clang-format-19 -i
+
+lint-fix: ## let clang-tidy correct includes and the like (FILES="a.cc b.cc": only these)
+	@$(SETUP) build test check
+	@$(BUILD) clang-release build.ninja
+	@scripts/lint.py --fix build/clang-release $(FILES)
 
 install: build ## install to PREFIX=/usr/local (DESTDIR is honoured)
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"

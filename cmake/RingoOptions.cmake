@@ -45,6 +45,11 @@ endif()
 option(RINGO_DEBUG_CHECKS "Check RINGO_DCHECK and other costly invariants"
        ${ringo_debug_checks_default})
 
+if(RINGO_DEBUG_CHECKS)
+  # An empty optional, an index past the end, an empty front(): aborts. Changes no layout.
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+endif()
+
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   set(RINGO_CLANG ON)
 else()

@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -28,6 +27,9 @@
 #include <gtest/gtest.h>
 
 namespace {
+
+// Closures with captures are what is to be tried here; each outlives the coroutine made from it.
+// NOLINTBEGIN(cppcoreguidelines-avoid-capturing-lambda-coroutines)
 
 const std::string kLong = "a string that is too long for the small-string buffer";
 
@@ -101,7 +103,7 @@ struct PromiseBase {
   }
 
   struct FinalAwaiter {
-    FinalAwaiter() noexcept {}
+    FinalAwaiter() noexcept = default;
     bool await_ready() noexcept { return false; }
     template <class P>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<P> ended) noexcept {
@@ -186,7 +188,7 @@ class Task {
 // Suspends, then yields 7.
 class Park {
  public:
-  Park() noexcept {}
+  Park() noexcept = default;
   bool await_ready() noexcept { return false; }
   void await_suspend(std::coroutine_handle<> self) noexcept { parked = self; }
   int await_resume() noexcept { return 7; }
@@ -705,16 +707,16 @@ TEST_F(CoroutineIdiom, ThreadLocalIsReadAgainAfterHop) {
 // How each form of await_suspend behaves when the frame is destroyed inside it.
 enum class Form { kVoid, kBool, kHandle };
 
-template <Form form>
+template <Form kForm>
 class DestroyedInside {
  public:
   explicit DestroyedInside(Tracked tracked) : tracked_(std::move(tracked)) {}
   bool await_ready() noexcept { return false; }
   auto await_suspend(std::coroutine_handle<> self) noexcept {
     self.destroy();
-    if constexpr (form == Form::kBool) {
+    if constexpr (kForm == Form::kBool) {
       return true;
-    } else if constexpr (form == Form::kHandle) {
+    } else if constexpr (kForm == Form::kHandle) {
       return std::noop_coroutine();
     }
   }
@@ -724,10 +726,10 @@ class DestroyedInside {
   Tracked tracked_;
 };
 
-template <Form form>
+template <Form kForm>
 Detached destroyed_inside(Tracked parameter) {
   const Tracked local(2);
-  co_await DestroyedInside<form>(Tracked(3));
+  co_await DestroyedInside<kForm>(Tracked(3));
   ADD_FAILURE() << "a destroyed coroutine went on with " << parameter.value();
 }
 
@@ -736,5 +738,7 @@ TEST_F(CoroutineIdiom, FrameMayBeDestroyedInAwaitSuspend) {
   destroyed_inside<Form::kBool>(Tracked(1));
   destroyed_inside<Form::kHandle>(Tracked(1));
 }
+
+// NOLINTEND(cppcoreguidelines-avoid-capturing-lambda-coroutines)
 
 }  // namespace
