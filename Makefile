@@ -87,7 +87,7 @@ format: ## format every source file
 
 lint-fix: ## let clang-tidy correct includes and the like (FILES="a.cc b.cc": only these)
 	@$(SETUP) build test check
-	@$(BUILD) clang-release build.ninja
+	@$(BUILD) clang-release configure
 	@scripts/lint.py --fix build/clang-release $(FILES)
 
 install: build ## install to PREFIX=/usr/local (DESTDIR is honoured)

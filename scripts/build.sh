@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Configures a preset, if that was not done yet, and builds it:
-#   scripts/build.sh PRESET [TARGET...]
+#   scripts/build.sh PRESET [TARGET...]       (no target: everything; `configure`: nothing is built)
 # One line when there is nothing to do; the configure step's output is shown only when it fails.
 # JOBS=n limits the number of parallel compilations.
 set -euo pipefail
@@ -19,6 +19,11 @@ if [[ ! -f $folder/build.ninja || CMakePresets.json -nt $folder/build.ninja ]]; 
     echo "build: could not configure the preset $preset" >&2
     exit 1
   fi
+fi
+
+if [[ ${1:-} == configure ]]; then
+  # New and removed files are seen by ninja's own rule for its build file.
+  exec ninja -C "$folder" --quiet build.ninja >/dev/null
 fi
 
 # A terminal sees ninja's progress; a log gets one line before and one after.

@@ -36,12 +36,12 @@ step_clang() { # clang builds everything without a warning, thread-safety analys
 }
 
 step_headers() { # each header compiles alone, with both compilers
-  scripts/build.sh clang-release build.ninja && scripts/check_headers.py build/clang-release g++ &&
+  scripts/build.sh clang-release configure && scripts/check_headers.py build/clang-release g++ &&
     scripts/check_headers.py build/clang-release clang++-19
 }
 
 step_lint() { # clang-tidy
-  scripts/build.sh clang-release build.ninja && scripts/lint.py build/clang-release
+  scripts/build.sh clang-release configure && scripts/lint.py build/clang-release
 }
 
 step_clang_tests() { # the quick tests of clang's release build, and what must not compile
