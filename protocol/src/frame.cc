@@ -130,7 +130,7 @@ void append_frame(std::string& out, const Frame& frame, std::size_t indent) {
       append_items(out, frame, indent);
       out += '\n';
       out.append(indent, ' ');
-      append_frame(out, frame.without_attributes(), indent);
+      append_frame(out, frame.described(), indent);
       break;
     case FrameType::kArray:
     case FrameType::kMap:
@@ -183,7 +183,7 @@ void encode_frame(const Frame& frame, ReplyWriter& writer) {
         writer.attribute(items.size() / 2);
         encode_items(items, writer);
       }
-      return encode_frame(frame.without_attributes(), writer);
+      return encode_frame(frame.described(), writer);
   }
   encode_items(items, writer);
 }
@@ -259,10 +259,14 @@ std::vector<Frame> Frame::take_items() && {
   return taken;
 }
 
+const Frame& Frame::described() const {
+  return type_ == FrameType::kAttribute ? std::get<std::vector<Frame>>(value_).back() : *this;
+}
+
 const Frame& Frame::without_attributes() const {
   const Frame* frame = this;
   while (frame->type_ == FrameType::kAttribute) {
-    frame = &std::get<std::vector<Frame>>(frame->value_).back();
+    frame = &frame->described();
   }
   return *frame;
 }

@@ -86,7 +86,9 @@ class Frame {
   /// Moves the elements out.
   std::vector<Frame> take_items() &&;
 
-  /// The reply itself: what an Attribute describes, else this frame.
+  /// What an Attribute describes, which may be an Attribute again; else this frame.
+  const Frame& described() const;
+  /// The reply itself, behind all attributes.
   const Frame& without_attributes() const;
 
   /// As redis-cli shows it, for logs and tests. Without a line break at the end.
