@@ -18,7 +18,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "random_seed.h"
+#include "support/random_seed.h"
 
 namespace ringo::protocol {
 namespace {

@@ -15,7 +15,7 @@
 
 #include <gtest/gtest.h>
 
-#include "random_seed.h"
+#include "support/random_seed.h"
 
 namespace ringo::protocol {
 namespace {

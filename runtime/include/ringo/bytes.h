@@ -337,9 +337,10 @@ class BytesMut {
   /// Makes the content immutable and shareable; the buffer is empty, without storage, afterwards.
   /// Complexity: O(1).
   Bytes freeze() && noexcept {
+    detail::BytesStorage* const storage = std::exchange(storage_, nullptr);
+    const char* const data = std::exchange(data_, nullptr);
     capacity_ = 0;
-    return Bytes(storage_ == nullptr ? Bytes::kNothing : std::exchange(data_, nullptr),
-                 std::exchange(size_, 0), std::exchange(storage_, nullptr));
+    return Bytes(storage == nullptr ? Bytes::kNothing : data, std::exchange(size_, 0), storage);
   }
 
   /// Removes the content and keeps the room; the whole storage where this is its only owner.
