@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// What the current thread is doing for which runtime. One thread-local record; it is read afresh
+// after every suspension, because a task may go on in another thread.
+
+#pragma once
+
+#include <ringo/config.h>
+
+#include <cstdint>
+
+namespace ringo::detail {
+
+struct TaskHeader;
+class Worker;
+class RuntimeShared;
+
+/// How many operations a task may complete without suspending before it must let others run
+/// (as tokio::task::coop).
+inline constexpr std::uint32_t kCoopBudget = 128;
+inline constexpr std::uint32_t kUnlimitedBudget = UINT32_MAX;
+
+struct Context {
+  Worker* worker = nullptr;  ///< set on a thread that runs a runtime's tasks
+  RuntimeShared* runtime =
+      nullptr;                 ///< the runtime that spawn() uses: the worker's, or an entered one
+  TaskHeader* task = nullptr;  ///< the task that runs now
+  std::uint32_t budget = kUnlimitedBudget;
+#if !RINGO_SYMMETRIC_TRANSFER
+  void* next_coroutine = nullptr;  ///< the trampoline's: see transfer() in promise.h
+#endif
+};
+
+inline constinit thread_local Context thread_context{};
+
+/// False: the running task has used its budget up, and the operation must
+/// suspend once instead of completing.
+[[nodiscard]] inline bool has_budget() noexcept {
+  return thread_context.budget != 0;
+}
+inline void spend_budget() noexcept {
+  Context& current = thread_context;
+  if (current.budget != kUnlimitedBudget) {
+    --current.budget;
+  }
+}
+
+}  // namespace ringo::detail

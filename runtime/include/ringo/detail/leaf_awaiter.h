@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// The base of every awaiter that waits for something outside its own task. It connects the
+// coroutine to its branch and charges the coop budget; what is waited for is the derived class's:
+//
+//   bool poll() noexcept             completes now if it can
+//   bool enlist(Branch&)             registers the branch to be woken; false: it completed
+//   meanwhile bool is_ended() noexcept         after a wake: whether it has completed (may enlist
+//   again)
+//
+// The derived destructor unregisters: a coroutine may be destroyed while it waits. Awaiters may be
+// moved until they are awaited, never afterwards.
+
+#pragma once
+
+#include <ringo/detail/context.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/thread_annotations.h>
+
+#include <coroutine>
+
+namespace ringo::detail {
+
+/// Counts a task that was made to yield, for the metrics.
+void note_forced_yield() noexcept;
+
+template <class Derived>
+class LeafAwaiter : public Leaf {
+ public:
+  [[nodiscard]] bool await_ready() noexcept RINGO_EXCLUDES(no_suspend) {
+    return has_budget() && poll_and_pay();
+  }
+
+  template <class AwaitingPromise>
+  bool await_suspend(std::coroutine_handle<AwaitingPromise> awaiting) {
+    waiting_coroutine = awaiting;
+    return start(*awaiting.promise().branch);
+  }
+
+  /// Begins the wait on a branch. False: it is over already. Combinators call it after
+  /// await_ready() said no.
+  [[nodiscard]] bool start(Branch& branch) {
+    branch_ = &branch;
+    if (!has_budget()) {
+      // Let others run first: the operation is tried when the task's turn comes again.
+      has_yielded_ = true;
+      note_forced_yield();
+      wake(branch);
+    } else if (!self().enlist(branch)) {
+      spend_budget();
+      return false;
+    }
+    branch.leaf = this;  // nobody looks at it before the runner, which is us
+    return true;
+  }
+
+  [[nodiscard]] bool ended() noexcept final {
+    if (has_yielded_) [[unlikely]] {
+      has_yielded_ = false;
+      if (poll_and_pay()) {
+        return true;
+      }
+      if (self().enlist(*branch_)) {
+        return false;
+      }
+      spend_budget();
+      return true;
+    }
+    if (self().is_ended()) {
+      spend_budget();
+      return true;
+    }
+    return false;
+  }
+
+ protected:
+  LeafAwaiter() = default;
+  LeafAwaiter(const LeafAwaiter&) = default;
+  LeafAwaiter& operator=(const LeafAwaiter&) = default;
+  ~LeafAwaiter() = default;
+
+  [[nodiscard]] Branch& branch() const noexcept { return *branch_; }
+
+ private:
+  Derived& self() noexcept { return static_cast<Derived&>(*this); }
+  bool poll_and_pay() noexcept {
+    if (!self().poll()) {
+      return false;
+    }
+    spend_budget();
+    return true;
+  }
+
+  Branch* branch_ = nullptr;
+  bool has_yielded_ = false;
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+//
+// The promise of every ringo coroutine: who awaits it, on which branch of which task it runs, and
+// which types it may await.
+//
+// Control passes between coroutines by symmetric transfer where the compiler turns that into a tail
+// call; elsewhere (g++ below -O2 or under its sanitizers) by a trampoline, so that a chain of a
+// million ready awaits needs no stack. Which of the two: RINGO_SYMMETRIC_TRANSFER in config.h.
+
+#pragma once
+
+#include <ringo/config.h>
+#include <ringo/detail/context.h>
+#include <ringo/detail/frame_pool.h>
+#include <ringo/detail/outcome.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/thread_annotations.h>
+
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace ringo {
+
+template <class T>
+class Task;
+
+namespace detail {
+
+/// What await_suspend returns to go on with another coroutine.
+inline std::coroutine_handle<> transfer(std::coroutine_handle<> next) noexcept {
+#if RINGO_SYMMETRIC_TRANSFER
+  return next;
+#else
+  thread_context.next_coroutine = next.address();
+  return std::noop_coroutine();
+#endif
+}
+
+/// Resumes a coroutine, and whatever it transfers to, until all of it is suspended.
+inline void resume(std::coroutine_handle<> coroutine) {
+#if RINGO_SYMMETRIC_TRANSFER
+  coroutine.resume();
+#else
+  void* outer = std::exchange(thread_context.next_coroutine, nullptr);
+  void* next = coroutine.address();
+  while (next != nullptr) {
+    std::coroutine_handle<>::from_address(next).resume();
+    next = std::exchange(thread_context.next_coroutine, nullptr);
+  }
+  thread_context.next_coroutine = outer;
+#endif
+}
+
+/// Runs a branch whose coroutine is `body` until it waits or ends. True: it has ended.
+inline bool run_branch(Branch& branch, std::coroutine_handle<> body) {
+  std::coroutine_handle<> next = body;
+  if (Leaf* leaf = branch.leaf; leaf != nullptr) {
+    if (!leaf->ended()) {
+      return false;  // a hint that came to nothing
+    }
+    next = leaf->waiting_coroutine;
+    branch.leaf = nullptr;
+  }
+  resume(next);
+  return body.done();
+}
+
+template <class T>
+struct IsTask : std::false_type {};
+template <class T>
+struct IsTask<Task<T>> : std::true_type {};
+
+/// A leaf that can be awaited as it stands.
+template <class A>
+concept LeafAwaitable = std::derived_from<std::remove_cvref_t<A>, Leaf>;
+
+/// An object that makes its awaiter when it is awaited (a JoinHandle, a oneshot receiver).
+template <class A>
+concept MakesAwaiter = requires(A&& awaitable) {
+  { std::forward<A>(awaitable).into_awaiter() } -> LeafAwaitable;
+};
+
+/// Everything that a ringo coroutine may await.
+template <class A>
+concept Awaitable = LeafAwaitable<A> || MakesAwaiter<A> ||
+                    (IsTask<std::remove_cvref_t<A>>::value && !std::is_lvalue_reference_v<A>);
+
+struct FinalAwaiter {
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
+    // Null at the root of a branch: whoever runs the branch sees done().
+    const std::coroutine_handle<> continuation = ended.promise().continuation;
+    return continuation ? transfer(continuation) : std::noop_coroutine();
+  }
+  void await_resume() const noexcept {}
+};
+
+template <class T>
+class TaskAwaiter;
+
+class PromiseBase {
+ public:
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
+
+  [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+  [[nodiscard]] FinalAwaiter final_suspend() const noexcept { return {}; }
+
+  template <class T>
+  TaskAwaiter<T> await_transform(Task<T>&& task) noexcept {
+    return TaskAwaiter<T>(std::move(task));
+  }
+  template <LeafAwaitable A>
+  A&& await_transform(A&& awaiter) noexcept {
+    return std::forward<A>(awaiter);
+  }
+  template <MakesAwaiter A>
+  auto await_transform(A&& awaitable) {
+    return std::forward<A>(awaitable).into_awaiter();
+  }
+  template <class A>
+    requires(!Awaitable<A>)
+  std::suspend_never await_transform(A&&) {
+    static_assert(!IsTask<std::remove_cvref_t<A>>::value,
+                  "a Task is awaited once and by value: co_await std::move(task)");
+    static_assert(
+        IsTask<std::remove_cvref_t<A>>::value,
+        "this type cannot be awaited in a ringo task, because ringo could not destroy the "
+        "task while it waits there. Bridge it with a ringo::oneshot: complete the sender "
+        "from the foreign callback and co_await the receiver");
+    return {};
+  }
+
+  std::coroutine_handle<> continuation;
+  Branch* branch = nullptr;
+};
+
+template <class T>
+class Promise : public PromiseBase {
+ public:
+  Task<T> get_return_object() noexcept;
+  void unhandled_exception() noexcept { outcome.set_exception(std::current_exception()); }
+  template <class U = T>
+    requires std::constructible_from<T, U>
+  void return_value(U&& value) {
+    outcome.set_value(std::forward<U>(value));
+  }
+
+  Outcome<T> outcome;
+};
+
+template <>
+class Promise<void> : public PromiseBase {
+ public:
+  Task<void> get_return_object() noexcept;
+  void unhandled_exception() noexcept { outcome.set_exception(std::current_exception()); }
+  void return_void() noexcept { outcome.set_value(); }
+
+  Outcome<void> outcome;
+};
+
+}  // namespace detail
+}  // namespace ringo

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//
+// The cell of a spawned coroutine: the header, the coroutine while it lives, and then its output.
+//
+// When the body ends the runner moves the output here and destroys the root frame, parameters
+// included, before it publishes COMPLETE. A kept JoinHandle therefore keeps the output alive, and
+// nothing else that the task owned.
+
+#pragma once
+
+#include <ringo/detail/frame_pool.h>
+#include <ringo/detail/outcome.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/task.h>
+
+#include <coroutine>
+#include <exception>
+#include <new>
+#include <source_location>
+#include <utility>
+
+namespace ringo::detail {
+
+/// Hands an exception that nobody will fetch to the runtime's handler. Any thread.
+void report_unhandled_exception(const TaskHeader& task, std::exception_ptr exception) noexcept;
+
+/// What a JoinHandle sees of a task: where its output will be.
+template <class T>
+struct OutputCell : TaskHeader {
+  using TaskHeader::TaskHeader;
+
+  /// If nobody will come for it, an exception is reported and a value destroyed right away.
+  void settle_output() noexcept {
+    if (!state.has_join_interest()) {
+      drop_output();
+    }
+  }
+  void drop_output() noexcept {
+    if (output.has_exception()) {
+      report_unhandled_exception(*this, output.take_exception());
+    }
+    output.clear();
+  }
+
+  Outcome<T> output;  ///< left empty by a cancelled task
+
+ protected:
+  ~OutputCell() {
+    (void)Waker::from_word(join_slot.load(std::memory_order_relaxed));
+    drop_output();
+  }
+};
+
+template <class T>
+struct TaskCell final : OutputCell<T> {
+  TaskCell(Task<T>&& task, TaskState::Word initial_state, Schedule* scheduler,
+           std::source_location where) noexcept
+      : OutputCell<T>(initial_state, kKind, scheduler, where), body(task.release()) {
+    body.promise().branch = &this->root;
+  }
+  TaskCell(const TaskCell&) = delete;
+  TaskCell& operator=(const TaskCell&) = delete;
+  ~TaskCell() { RINGO_DCHECK(!body, "a task's cell was freed before its frames"); }
+
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
+
+  static bool poll(TaskHeader& header) noexcept {
+    auto& cell = static_cast<TaskCell&>(header);
+    if (!run_branch(cell.root, cell.body)) {
+      return false;
+    }
+    cell.output.take_from(cell.body.promise().outcome);
+    std::exchange(cell.body, nullptr).destroy();
+    cell.settle_output();
+    return true;
+  }
+
+  static bool cancel(TaskHeader& header) noexcept {
+    auto& cell = static_cast<TaskCell&>(header);
+    if (cell.root.leaf != nullptr && !cell.root.leaf->cancel()) {
+      return false;
+    }
+    cell.root.leaf = nullptr;
+    std::exchange(cell.body, nullptr).destroy();
+    return true;
+  }
+
+  static void destroy(TaskHeader& header) noexcept { delete static_cast<TaskCell*>(&header); }
+
+  static constexpr TaskKind kKind{&poll, &cancel, &destroy};
+
+  std::coroutine_handle<Promise<T>> body;
+};
+
+}  // namespace ringo::detail

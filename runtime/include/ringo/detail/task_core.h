@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+//
+// What every part of the runtime agrees on: the task cell, the branch of control inside a task, the
+// leaf at which a branch waits, and the two ways to wake it.
+//
+//   TaskHeader   the cell of a spawned task. It outlives the coroutine frames; see task_state.h.
+//   Branch       one line of control in a task: the root, or an arm of a select, join or timeout.
+//                Branches of one task never run in parallel.
+//   Leaf         the innermost wait of a branch. It lives in the coroutine frame.
+//
+// Being scheduled is a hint. A notification may be late, doubled, or meant for an earlier wait; the
+// runner resumes a branch only when its leaf says that the wait has ended.
+//
+// A waker reaches a task in one of two ways, and there is no third:
+//   1. Under the primitive's lock: the waker unlinks the waiter's node, stores the result in it and
+//      adds the branch to a WakeList; the tasks are pushed to the run queues after unlocking. The
+//      node's destructor takes the same lock, so the frame is alive for as long as it is linked.
+//   2. Without a lock: the waiter puts a Waker (task reference and branch index in one word) into
+//      an atomic slot; exactly one side takes it out again, by exchange, and owns the reference.
+
+#pragma once
+
+#include <ringo/detail/assert.h>
+#include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/task_state.h>
+
+#include <bit>
+#include <coroutine>
+#include <cstdint>
+#include <source_location>
+#include <utility>
+
+namespace ringo::detail {
+
+class Leaf;
+struct TaskHeader;
+class OwnedTasks;
+
+/// The queue that a task is pushed to when it is notified. Each runtime is one; a thread that
+/// blocks on an awaitable is another.
+class Schedule {
+ public:
+  /// Puts a task whose NOTIFIED bit the caller has just set into a run queue. Any thread.
+  virtual void schedule(TaskHeader& task) noexcept = 0;
+
+ protected:
+  ~Schedule() = default;
+};
+
+/// What differs between kinds of tasks.
+struct TaskKind {
+  /// Runs the body until it suspends or ends. True: it has ended.
+  bool (*poll)(TaskHeader&) noexcept;
+  /// Destroys the frames of a cancelled task. False: a frame is pinned, try again when notified.
+  bool (*cancel)(TaskHeader&) noexcept;
+  /// Destroys the cell and frees it.
+  void (*destroy)(TaskHeader&) noexcept;
+};
+
+inline constexpr unsigned kMaxBranchIndex = 63;
+
+/// The word that names a branch: the cell's address, and the branch's index in the low six bits.
+using BranchWord = std::uintptr_t;
+
+/// One line of control inside a task.
+struct Branch {
+  explicit Branch(BranchWord branch_word) noexcept : word(branch_word) {}
+
+  [[nodiscard]] TaskHeader& task() const noexcept {
+    // The cell is aligned to 64 bytes, which leaves the low bits to the index.
+    return *reinterpret_cast<TaskHeader*>(word & ~BranchWord{kMaxBranchIndex});
+  }
+  [[nodiscard]] unsigned index() const noexcept {
+    return static_cast<unsigned>(word & kMaxBranchIndex);
+  }
+
+  BranchWord word;
+  Leaf* leaf = nullptr;  ///< where it waits; null while it runs or has not started
+};
+
+/// The innermost wait of a branch. All of it is used by the holder of RUNNING only.
+class Leaf {
+ public:
+  /// Whether the wait is over, so that the branch may go on. Asked after each wake; a combinator
+  /// runs its own branches here. Must not throw.
+  [[nodiscard]] virtual bool ended() noexcept = 0;
+
+  /// Whether the frame may be destroyed now. A leaf whose frame has been lent to somebody (a
+  /// shield, a scope) starts to end that instead and answers false until it has ended; it is asked
+  /// again after each wake.
+  [[nodiscard]] virtual bool cancel() noexcept { return true; }
+
+  /// The coroutine that waits; null where a combinator runs the leaf without a coroutine.
+  std::coroutine_handle<> waiting_coroutine;
+
+ protected:
+  Leaf() = default;
+  Leaf(const Leaf&) = default;
+  Leaf& operator=(const Leaf&) = default;
+  ~Leaf() = default;
+};
+
+/// The cell of a task. 64-byte alignment makes room for the branch index, and keeps what is touched
+/// on every run in the first line.
+struct alignas(64) TaskHeader : ListNode {
+  TaskHeader(TaskState::Word initial_state, const TaskKind& task_kind, Schedule* scheduler,
+             std::source_location where) noexcept
+      : state(initial_state),
+        kind(&task_kind),
+        home(scheduler),
+        root(reinterpret_cast<BranchWord>(this)),
+        spawned_at(where) {}
+
+  TaskState state;
+  TaskHeader* queue_next = nullptr;  ///< owned by who pushed it to a queue
+  const TaskKind* kind;
+  Schedule* home;
+  Branch root;
+
+  /// Bits of branches that were woken; the wakers set, the runner takes.
+  Atomic<std::uint64_t> ready{0};
+  /// Those that the runner has taken and no combinator has looked at yet. Holder of RUNNING only.
+  std::uint64_t ready_taken = 0;
+  /// Which indices are in use by combinators. Holder of RUNNING only.
+  std::uint64_t branches_in_use = 1;
+
+  /// The joiner's waker (a BranchWord that owns a reference), or 0.
+  Atomic<BranchWord> join_slot{0};
+  OwnedTasks* owner = nullptr;  ///< the worker's list that it is in; set before it first runs
+  std::uint64_t id = 0;
+  std::source_location spawned_at;
+};
+
+/// Drops a reference; frees the cell with the last.
+inline void release(TaskHeader& task) noexcept {
+  if (task.state.release()) {
+    task.kind->destroy(task);
+  }
+}
+
+/// Marks the branch that a word names as woken.
+inline void mark_ready(TaskHeader& task, unsigned index) noexcept {
+  if (index != 0) {
+    // release: pairs with the acquire of the runner that takes the bits.
+    task.ready.fetch_or(std::uint64_t{1} << index, std::memory_order_release);
+  }
+}
+
+/// Wakes a branch through a pointer that is known to be alive: by the task itself while it runs, or
+/// under a lock that the branch's leaf must take before it can go.
+inline void wake(const Branch& branch) noexcept {
+  TaskHeader& task = branch.task();
+  mark_ready(task, branch.index());
+  if (task.state.notify()) {
+    task.home->schedule(task);
+  }
+}
+
+/// The second way: a branch's word together with a reference to its task. Move-only.
+class Waker {
+ public:
+  Waker() = default;
+  /// Takes a reference to the branch's task.
+  static Waker of(const Branch& branch) noexcept {
+    branch.task().state.add_reference();
+    return Waker(branch.word);
+  }
+  /// Takes over what into_word() gave away. 0 makes an empty one.
+  static Waker from_word(BranchWord word) noexcept { return Waker(word); }
+
+  Waker(Waker&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
+  Waker& operator=(Waker&& other) noexcept {
+    std::swap(word_, other.word_);
+    return *this;
+  }
+  ~Waker() {
+    if (word_ != 0) {
+      release(Branch(word_).task());
+    }
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return word_ != 0; }
+  [[nodiscard]] BranchWord into_word() noexcept { return std::exchange(word_, 0); }
+
+  /// Wakes the branch and gives the reference up.
+  void wake() noexcept {
+    if (word_ == 0) {
+      return;
+    }
+    const Branch branch(std::exchange(word_, 0));
+    TaskHeader& task = branch.task();
+    mark_ready(task, branch.index());
+    bool freed = false;
+    const bool must_schedule = task.state.notify_and_release(freed);
+    if (freed) {
+      task.kind->destroy(task);
+    } else if (must_schedule) {
+      task.home->schedule(task);
+    }
+  }
+
+ private:
+  explicit Waker(BranchWord word) noexcept : word_(word) {}
+
+  BranchWord word_ = 0;
+};
+
+/// An atomic slot for one Waker: the registration of the second way.
+class WakerSlot {
+ public:
+  WakerSlot() = default;
+  WakerSlot(const WakerSlot&) = delete;
+  WakerSlot& operator=(const WakerSlot&) = delete;
+  ~WakerSlot() { (void)Waker::from_word(slot_.load(std::memory_order_relaxed)); }
+
+  /// Registers, replacing (and releasing) what was there. The caller must look at its condition
+  /// once more after it: whoever made it true may have looked into the slot before.
+  void set(Waker waker) noexcept {
+    // acq_rel: release publishes the reference to take(); acquire owns the replaced one.
+    (void)Waker::from_word(slot_.exchange(waker.into_word(), std::memory_order_acq_rel));
+  }
+  /// Takes the waker out, if there is one. Exactly one side gets it.
+  [[nodiscard]] Waker take() noexcept {
+    // acq_rel: as in set().
+    return Waker::from_word(slot_.exchange(0, std::memory_order_acq_rel));
+  }
+
+ private:
+  Atomic<BranchWord> slot_{0};
+};
+
+/// Tasks that were notified under a lock, to be pushed to the run queues after it. Chained through
+/// the queue link, which belongs to whoever set NOTIFIED. Nothing is allocated.
+class WakeList {
+ public:
+  WakeList() = default;
+  WakeList(const WakeList&) = delete;
+  WakeList& operator=(const WakeList&) = delete;
+  ~WakeList() { schedule_all(); }
+
+  /// Under the lock that keeps the branch alive.
+  void add(const Branch& branch) noexcept {
+    TaskHeader& task = branch.task();
+    mark_ready(task, branch.index());
+    if (task.state.notify()) {
+      task.queue_next = nullptr;
+      *tail_ = &task;
+      tail_ = &task.queue_next;
+    }
+  }
+
+  /// After the lock was released.
+  void schedule_all() noexcept {
+    TaskHeader* task = std::exchange(head_, nullptr);
+    tail_ = &head_;
+    while (task != nullptr) {
+      // The task may run and be gone as soon as it is scheduled.
+      TaskHeader* next = std::exchange(task->queue_next, nullptr);
+      task->home->schedule(*task);
+      task = next;
+    }
+  }
+
+ private:
+  TaskHeader* head_ = nullptr;
+  TaskHeader** tail_ = &head_;
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+//
+// The life of a task in one atomic word. The rules are Tokio's (runtime/task/state.rs); the
+// difference is that the run queue owns no reference of its own (see "References").
+//
+//   bits     RUNNING        somebody executes the task, or destroys its frames
+//            COMPLETE       the body has ended, its frames are gone, the output is in the cell
+//            NOTIFIED       the task is in a run queue, or will be put there by who clears RUNNING
+//            JOIN_INTEREST  the JoinHandle exists
+//            JOIN_WAKER     somebody has registered in the cell's join slot
+//            CANCELLED      the next holder of RUNNING destroys the frames instead of resuming
+//   the rest: references
+//
+//            notify()                 start_running()
+//   idle ──────────────▶ NOTIFIED ──────────────────▶ RUNNING ──complete()──▶ COMPLETE
+//    ▲                      ▲                             │
+//    │                      └── stop_running() == true ───┤  (notified meanwhile: push it again)
+//    └───────────────────────── stop_running() == false ──┘
+//
+// Invariants
+//   T1  Whoever sets NOTIFIED on an idle task puts it into a run queue, exactly once.
+//   T2  Only the holder of RUNNING touches the frames; COMPLETE is set only by that holder.
+//   T3  COMPLETE is final: a notification after it changes nothing.
+// References
+//   One for "not complete yet" (the life reference, dropped by who completes the task; hence a
+//   queued or idle task is always alive), one for the JoinHandle, one per AbortHandle and one per
+//   waker that a lock-free primitive holds. The last one to go frees the cell.
+
+#pragma once
+
+#include <ringo/detail/assert.h>
+#include <ringo/detail/atomic.h>
+
+#include <cstdint>
+
+namespace ringo::detail {
+
+class TaskState {
+ public:
+  using Word = std::uint64_t;
+  static constexpr Word kRunning = 1;
+  static constexpr Word kComplete = 2;
+  static constexpr Word kNotified = 4;
+  static constexpr Word kJoinInterest = 8;
+  static constexpr Word kJoinWaker = 16;
+  static constexpr Word kCancelled = 32;
+  static constexpr Word kReference = 64;
+
+  /// A task that is about to be put into a queue by its creator.
+  static constexpr Word kSpawnedWithHandle = kNotified | kJoinInterest | 2 * kReference;
+  /// A task that nothing has scheduled yet.
+  static constexpr Word kIdleWithHandle = kJoinInterest | 2 * kReference;
+
+  explicit TaskState(Word initial) : word_(initial) {}
+
+  /// Notes that the task should run. True: it was idle, and the caller must put it into a queue.
+  [[nodiscard]] bool notify() { return notify_with(kNotified); }
+
+  /// notify() by the owner of a reference, which is given up with it. `freed` is set if it was the
+  /// last (then the task is complete and the caller frees the cell).
+  [[nodiscard]] bool notify_and_release(bool& freed) {
+    Word old = word_.load(std::memory_order_relaxed);
+    Word desired = 0;
+    do {
+      desired = (old | kNotified) - kReference;
+      // acq_rel: release hands what the waker wrote to start_running(); acquire for the one who
+      // frees the cell after the last release.
+    } while (!word_.compare_exchange_weak(old, desired, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+    freed = old / kReference == 1;
+    return (old & (kRunning | kComplete | kNotified)) == 0;
+  }
+
+  /// Asks for the task's end. True as for notify().
+  [[nodiscard]] bool cancel() { return notify_with(kNotified | kCancelled); }
+
+  /// By who took the task out of a queue. True: it has been cancelled.
+  [[nodiscard]] bool start_running() {
+    // acquire: pairs with the release of every notify(), so that the leaf sees why it was woken,
+    // and with stop_running() on the worker that ran the task before.
+    const Word old = word_.fetch_sub(kNotified - kRunning, std::memory_order_acquire);
+    RINGO_DCHECK((old & (kNotified | kRunning | kComplete)) == kNotified,
+                 "a task that was not queued was run");
+    return (old & kCancelled) != 0;
+  }
+
+  /// By the holder of RUNNING, whose task has suspended. True: it was notified meanwhile and the
+  /// caller must put it into a queue again.
+  [[nodiscard]] bool stop_running() {
+    // release: publishes the frames to the next start_running(). acquire: the wake that set
+    // NOTIFIED is passed on with the push.
+    const Word old = word_.fetch_sub(kRunning, std::memory_order_acq_rel);
+    RINGO_DCHECK((old & kRunning) != 0, "RUNNING was given up by who did not hold it");
+    return (old & kNotified) != 0;
+  }
+
+  /// Whether the JoinHandle still exists; if not, the holder of RUNNING destroys the output itself.
+  [[nodiscard]] bool has_join_interest() const {
+    return (word_.load(std::memory_order_relaxed) & kJoinInterest) != 0;
+  }
+
+  /// By the holder of RUNNING, after the frames are gone and the output is stored. True: a joiner
+  /// may be in the join slot and must be woken. The life reference stays with the caller.
+  [[nodiscard]] bool complete() {
+    // release: publishes the output to is_complete(); acquire: pairs with add_join_waker(), so that
+    // the registered waker is visible.
+    const Word old = word_.fetch_add(kComplete - kRunning, std::memory_order_acq_rel);
+    return (old & kJoinWaker) != 0;
+  }
+
+  /// complete() and release() of the life reference in one step, for when nobody waits. False:
+  /// somebody does, nothing was done. `freed` as in notify_and_release().
+  [[nodiscard]] bool try_complete_and_release(bool& freed) {
+    Word old = word_.load(std::memory_order_relaxed);
+    do {
+      if ((old & kJoinWaker) != 0) {
+        return false;
+      }
+      // acq_rel: as in complete().
+    } while (!word_.compare_exchange_weak(old, old + kComplete - kRunning - kReference,
+                                          std::memory_order_acq_rel, std::memory_order_relaxed));
+    freed = old / kReference == 1;
+    return true;
+  }
+
+  [[nodiscard]] bool is_complete() const {
+    // acquire: pairs with complete(); the output may be read after it.
+    return (word_.load(std::memory_order_acquire) & kComplete) != 0;
+  }
+
+  [[nodiscard]] bool is_cancelled() const {
+    return (word_.load(std::memory_order_relaxed) & kCancelled) != 0;
+  }
+
+  /// By the joiner, after it stored its waker in the join slot. True: the task is complete already.
+  [[nodiscard]] bool add_join_waker() {
+    // release: the waker in the slot is visible to complete(); acquire: the output is to us.
+    return (word_.fetch_or(kJoinWaker, std::memory_order_acq_rel) & kComplete) != 0;
+  }
+
+  /// By the JoinHandle's destructor. True: the task is complete, so the output is the caller's to
+  /// destroy, after which it release()s. False: done, and `freed` as in notify_and_release().
+  [[nodiscard]] bool drop_join_interest(bool& freed) {
+    Word old = word_.load(std::memory_order_acquire);
+    do {
+      if ((old & kComplete) != 0) {
+        freed = false;
+        return true;
+      }
+      // acq_rel, acquire: the output and the frames' memory may be ours to free.
+    } while (!word_.compare_exchange_weak(old, old - kJoinInterest - kReference,
+                                          std::memory_order_acq_rel, std::memory_order_acquire));
+    freed = old / kReference == 1;
+    return false;
+  }
+
+  void add_reference() {
+    // relaxed: a new reference is made from an existing one, which keeps the cell alive.
+    word_.fetch_add(kReference, std::memory_order_relaxed);
+  }
+
+  /// True: it was the last one, and the caller frees the cell.
+  [[nodiscard]] bool release() {
+    // acq_rel: all uses of the cell happen before it is freed.
+    const Word old = word_.fetch_sub(kReference, std::memory_order_acq_rel);
+    RINGO_DCHECK(old / kReference != 0, "a reference to a task was given up twice");
+    return old / kReference == 1;
+  }
+
+ private:
+  bool notify_with(Word bits) {
+    // acq_rel: release hands what the waker did to start_running(); acquire keeps a chain of wakers
+    // in order (the one who pushes has seen what all of them did).
+    const Word old = word_.fetch_or(bits, std::memory_order_acq_rel);
+    return (old & (kRunning | kComplete | kNotified)) == 0;
+  }
+
+  Atomic<Word> word_;
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+//
+// Runtimes: what runs tasks. run() and RINGO_MAIN are the one-liners; Builder has the knobs, with
+// Tokio's names and defaults.
+//
+//   int main() { return ringo::run(async_main()); }
+//
+//   auto runtime = ringo::Builder::multi_thread().worker_threads(4).build();
+//   runtime->block_on(async_main());
+//
+// Thread safety: Handle and the const members of Runtime may be used from any thread.
+
+#pragma once
+
+#include <ringo/join_error.h>
+#include <ringo/metrics.h>
+#include <ringo/result.h>
+#include <ringo/spawn.h>
+#include <ringo/task.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace ringo {
+
+class Runtime;
+
+/// What a detached task threw, and where that task was spawned.
+struct UnhandledException {
+  TaskId task;
+  std::source_location spawned_at;
+  std::exception_ptr exception;
+};
+
+namespace detail {
+
+struct RuntimeConfig {
+  bool is_current_thread = false;
+  bool is_lifo_slot_enabled = true;
+  bool is_clock_paused = false;
+  std::size_t worker_threads = 0;
+  std::size_t max_blocking_threads = 512;
+  std::chrono::nanoseconds thread_keep_alive = std::chrono::seconds(10);
+  std::uint32_t event_interval = 61;
+  std::uint32_t global_queue_interval = 31;
+  std::string thread_name = "ringo-worker";
+  std::function<void()> on_thread_start;
+  std::function<void()> on_thread_stop;
+  std::function<void(const UnhandledException&)> on_unhandled_exception;
+  std::optional<std::uint64_t> seed;
+};
+
+/// Runs `waiter` on the calling thread, which meanwhile drives the runtime (current_thread) or
+/// sleeps (multi_thread).
+void block_on(RuntimeShared& runtime, Task<void> waiter);
+/// Runs a task on the calling thread, which sleeps while it waits. No runtime is needed, and none
+/// is driven: sleep() and sockets do not work in it.
+void block_thread_on(Task<void> task);
+/// Panics: UsageError on a worker thread, whose other tasks `what` would hold up.
+void refuse_on_worker(const char* what);
+
+}  // namespace detail
+
+/// Where tasks can be spawned from anywhere. Cheap to copy; does not keep the runtime running, and
+/// may outlive it: tasks spawned then are cancelled at once.
+class Handle {
+ public:
+  /// Panics: UsageError if the thread neither runs a task of a runtime nor has entered one.
+  [[nodiscard]] static Handle current();
+  [[nodiscard]] static std::optional<Handle> try_current();
+
+  template <class T>
+  JoinHandle<T> spawn(Task<T> task,
+                      std::source_location where = std::source_location::current()) const {
+    return detail::spawn_on(*shared_, std::move(task), where);
+  }
+
+  /// As Runtime::enter().
+  class EnterGuard {
+   public:
+    explicit EnterGuard(detail::RuntimeShared& runtime) noexcept;
+    EnterGuard(const EnterGuard&) = delete;
+    EnterGuard& operator=(const EnterGuard&) = delete;
+    ~EnterGuard();
+
+   private:
+    detail::RuntimeShared* previous_;
+  };
+  [[nodiscard]] EnterGuard enter() const noexcept { return EnterGuard(*shared_); }
+
+  [[nodiscard]] RuntimeMetrics metrics() const;
+
+  /// For the library.
+  [[nodiscard]] detail::RuntimeShared& shared() const noexcept { return *shared_; }
+
+ private:
+  friend class Runtime;
+  explicit Handle(std::shared_ptr<detail::RuntimeShared> shared) noexcept
+      : shared_(std::move(shared)) {}
+
+  std::shared_ptr<detail::RuntimeShared> shared_;
+};
+
+/// Owns a runtime. Destroying it ends its tasks at their next suspension and waits for its threads
+/// and for blocking closures that run. Move-only.
+///
+/// A multi_thread runtime works by itself; a current_thread one only inside block_on().
+class Runtime {
+ public:
+  Runtime(Runtime&&) noexcept = default;
+  Runtime& operator=(Runtime&& other) noexcept;
+  /// Panics (aborts) on a worker thread: it would wait for itself. Use shutdown_background().
+  ~Runtime();
+
+  /// Runs a task to its end and returns what it returns, or throws what it throws. On multi_thread
+  /// the task runs on the workers while the caller sleeps; on current_thread the caller runs
+  /// everything until the task has ended. The task may borrow the caller's locals: when block_on
+  /// returns, its frames are gone.
+  ///
+  /// Panics: UsageError on a worker thread. Thread safety: any thread; on current_thread one caller
+  /// drives and the others wait, and take over when it leaves.
+  template <class T>
+  T block_on(Task<T> task, std::source_location where = std::source_location::current());
+
+  template <class T>
+  JoinHandle<T> spawn(Task<T> task,
+                      std::source_location where = std::source_location::current()) const {
+    return handle_.spawn(std::move(task), where);
+  }
+
+  [[nodiscard]] const Handle& handle() const noexcept { return handle_; }
+  /// Makes this the current runtime of the calling thread until the guard is destroyed, so that
+  /// spawn() and sockets work there. Guards end in reverse order.
+  [[nodiscard]] Handle::EnterGuard enter() const noexcept { return handle_.enter(); }
+  [[nodiscard]] RuntimeMetrics metrics() const { return handle_.metrics(); }
+
+  /// Ends the runtime but waits at most so long for tasks that do not suspend and closures that do
+  /// not return. False: some did not, and were left to themselves (their threads go on, with all
+  /// that they use kept alive).
+  bool shutdown_timeout(std::chrono::nanoseconds timeout);
+  /// Ends the runtime without waiting. Legal on a worker thread.
+  void shutdown_background();
+
+ private:
+  friend class Builder;
+  explicit Runtime(std::shared_ptr<detail::RuntimeShared> shared) noexcept
+      : handle_(std::move(shared)) {}
+
+  bool shut_down(std::optional<std::chrono::nanoseconds> timeout);
+
+  Handle handle_;
+};
+
+/// Configures a runtime. Methods change the builder and return it.
+class Builder {
+ public:
+  /// Workers on threads of their own that steal from each other. As many as there are cores, or as
+  /// RINGO_WORKER_THREADS says.
+  [[nodiscard]] static Builder multi_thread() { return Builder(false); }
+  /// Everything on the thread that calls block_on().
+  [[nodiscard]] static Builder current_thread() { return Builder(true); }
+
+  /// Panics: UsageError for 0. At most 1,024.
+  Builder& worker_threads(std::size_t count);
+  /// Threads for blocking closures, in addition to the workers. Default 512. Panics: for 0.
+  Builder& max_blocking_threads(std::size_t count);
+  /// How long an idle blocking thread stays. Default 10 s.
+  Builder& thread_keep_alive(std::chrono::nanoseconds duration);
+  /// The workers' name; the kernel shows 15 characters. Default "ringo-worker".
+  Builder& thread_name(std::string name);
+  Builder& on_thread_start(std::function<void()> callback);
+  Builder& on_thread_stop(std::function<void()> callback);
+  /// How many tasks run between two looks at the driver under load. Default 61.
+  Builder& event_interval(std::uint32_t ticks);
+  /// How many tasks run between two looks at the injection queue under load. Default 31.
+  Builder& global_queue_interval(std::uint32_t ticks);
+  /// Without it a task that was just woken waits its turn. It lets a message be handled while it is
+  /// in the cache, at the price of a task that blocks its worker holding it up.
+  Builder& disable_lifo_slot();
+  /// The clock stands still from the start; see time::pause(). current_thread only.
+  Builder& start_paused();
+  /// What happens to an exception that leaves a detached task. The default writes it to stderr with
+  /// the task's spawn site. Called on the thread that ran the task; must not throw.
+  Builder& on_unhandled_exception(std::function<void(const UnhandledException&)> handler);
+  /// Makes the scheduler's random choices repeatable.
+  Builder& seed(std::uint64_t value);
+
+  /// Errors: kUnsupported where io_uring is missing or forbidden, with what to do about it; kOs if
+  /// a thread cannot be started. Panics: UsageError for options that exclude each other.
+  [[nodiscard]] Result<Runtime> build() const;
+
+ private:
+  explicit Builder(bool is_current_thread) { config_.is_current_thread = is_current_thread; }
+
+  detail::RuntimeConfig config_;
+};
+
+namespace detail {
+
+/// Keeps what block_on() returns until the caller takes it.
+template <class T>
+Task<void> await_into(JoinHandle<T>& handle, std::optional<JoinResult<T>>& result) {
+  result.emplace(co_await handle);
+}
+
+template <class T>
+T unwrap(JoinResult<T>&& result) {
+  if (!result) {
+    result.error().rethrow();
+  }
+  if constexpr (!std::is_void_v<T>) {
+    return *std::move(result);
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+T Runtime::block_on(Task<T> task, std::source_location where) {
+  detail::refuse_on_worker("Runtime::block_on");
+  JoinHandle<T> handle = detail::spawn_on(*handle_.shared_, std::move(task), where);
+  std::optional<JoinResult<T>> result;
+  detail::block_on(*handle_.shared_, detail::await_into(handle, result));
+  return detail::unwrap(*std::move(result));
+}
+
+/// Builds a multi_thread runtime, runs the task on it, and shuts it down. For main(): a task that
+/// returns int gives the exit code. An error of the runtime is printed and gives 1; an exception of
+/// the task is printed and gives 1.
+int run(Task<int> task);
+int run(Task<void> task);
+
+}  // namespace ringo
+
+/// Defines main() around a coroutine: RINGO_MAIN(int argc, char** argv) { …; co_return 0; }
+#define RINGO_MAIN(...)                                    \
+  static ::ringo::Task<int> ringo_async_main(__VA_ARGS__); \
+  int main(int argc, char** argv) {                        \
+    return ::ringo::run(ringo_async_main(argc, argv));     \
+  }                                                        \
+  static ::ringo::Task<int> ringo_async_main(__VA_ARGS__)

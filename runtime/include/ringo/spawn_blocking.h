@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// spawn_blocking(): runs a function that blocks (a file, getaddrinfo, a long computation) on a
+// thread of its own, so that the workers go on. As tokio::task::spawn_blocking.
+//
+//   ringo::JoinResult<std::string> text = co_await ringo::spawn_blocking([] { return read_file();
+//   });
+
+#pragma once
+
+#include <ringo/detail/frame_pool.h>
+#include <ringo/detail/task_cell.h>
+#include <ringo/spawn.h>
+
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+namespace ringo {
+
+namespace detail {
+
+/// Queues a blocking job. On a runtime that has been shut down it is cancelled at once.
+void launch_blocking(TaskHeader& job, RuntimeShared& runtime) noexcept;
+
+template <class T, class F>
+struct BlockingCell final : OutputCell<T> {
+  BlockingCell(F&& job, Schedule* scheduler, std::source_location where)
+      : OutputCell<T>(TaskState::kSpawnedWithHandle, kKind, scheduler, where),
+        function(std::move(job)) {}
+  BlockingCell(const BlockingCell&) = delete;
+  BlockingCell& operator=(const BlockingCell&) = delete;
+  ~BlockingCell() = default;
+
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
+
+  static bool poll(TaskHeader& header) noexcept {
+    auto& cell = static_cast<BlockingCell&>(header);
+    try {
+      if constexpr (std::is_void_v<T>) {
+        std::invoke(*std::move(cell.function));
+        cell.output.set_value();
+      } else {
+        cell.output.set_value(std::invoke(*std::move(cell.function)));
+      }
+    } catch (...) {
+      cell.output.set_exception(std::current_exception());
+    }
+    cell.function.reset();
+    cell.settle_output();
+    return true;
+  }
+  static bool cancel(TaskHeader& header) noexcept {
+    static_cast<BlockingCell&>(header).function.reset();
+    return true;
+  }
+  static void destroy(TaskHeader& header) noexcept { delete static_cast<BlockingCell*>(&header); }
+
+  static constexpr TaskKind kKind{&poll, &cancel, &destroy};
+
+  std::optional<F> function;
+};
+
+template <class F>
+auto spawn_blocking_on(RuntimeShared& runtime, F function, std::source_location where) {
+  using T = std::invoke_result_t<F&&>;
+  auto* cell = new BlockingCell<T, F>(std::move(function), &schedule_of(runtime), where);
+  JoinHandle<T> handle(*cell);
+  launch_blocking(*cell, runtime);
+  return handle;
+}
+
+}  // namespace detail
+
+/// Runs `function` on the current runtime's blocking pool: up to 512 threads (see
+/// Builder::max_blocking_threads), first in first out when all are busy. The queue is not bounded;
+/// bound the callers with a Semaphore.
+///
+/// abort() only helps before it has started. Shutting the runtime down waits for those that run and
+/// cancels those that wait. Panics: UsageError where no runtime is current.
+template <class F>
+  requires std::invocable<std::decay_t<F>>
+auto spawn_blocking(F&& function, std::source_location where = std::source_location::current()) {
+  return detail::spawn_blocking_on<std::decay_t<F>>(detail::current_runtime(),
+                                                    std::forward<F>(function), where);
+}
+
+}  // namespace ringo

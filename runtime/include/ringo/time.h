@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+//
+// Time as a runtime sees it: a monotonic clock that tests may pause, sleep(), and timeout(). As
+// tokio::time.
+//
+//   co_await ringo::time::sleep(10ms);
+//   ringo::Result<int> answer = co_await ringo::time::timeout(1s, ask());   // kTimedOut after a
+//   second
+
+#pragma once
+
+#include <ringo/detail/arm.h>
+#include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/timer_entry.h>
+#include <ringo/result.h>
+#include <ringo/task.h>
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace ringo {
+
+using Duration = std::chrono::nanoseconds;
+
+/// The runtime's monotonic clock; outside a runtime the system's. A standard clock, so that
+/// std::chrono arithmetic works on its time points.
+struct Clock {
+  using duration = Duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<Clock>;
+  static constexpr bool is_steady = true;
+
+  [[nodiscard]] static time_point now() noexcept;
+};
+
+using Instant = Clock::time_point;
+
+namespace time {
+
+/// A sleep until a deadline. Awaiting it registers it with the current worker's timer wheel; it
+/// ends at the deadline or up to 131 us (a tick of the wheel) later, never earlier.
+///
+/// Cancel safety: destroying it cancels the timer. Complexity: O(1).
+/// Panics: UsageError when awaited on a thread that is not a worker.
+class [[nodiscard("a Sleep does nothing until it is awaited")]] Sleep final
+    : public detail::LeafAwaiter<Sleep> {
+ public:
+  explicit Sleep(Instant deadline) noexcept : entry_(deadline.time_since_epoch().count()) {}
+  Sleep(Sleep&& other) noexcept : LeafAwaiter(other), entry_(std::move(other.entry_)) {}
+  Sleep& operator=(Sleep&&) = delete;
+  ~Sleep() {
+    if (entry_.wheel != nullptr) {
+      detail::stop_timer(entry_);
+    }
+  }
+
+  [[nodiscard]] Instant deadline() const noexcept { return Instant(Duration(entry_.deadline)); }
+  [[nodiscard]] bool is_elapsed() const noexcept { return Clock::now() >= deadline(); }
+
+  // What co_await uses.
+  bool poll() noexcept { return is_elapsed(); }
+  bool enlist(detail::Branch& branch) {
+    while (!detail::start_timer(entry_, branch)) {
+      // The wheel's tick has begun; the deadline itself may be nanoseconds away.
+      if (is_elapsed()) {
+        return false;
+      }
+    }
+    return true;
+  }
+  bool is_ended() noexcept {
+    // acquire: pairs with the wheel's release.
+    return entry_.has_fired.load(std::memory_order_acquire);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  detail::TimerEntry entry_;
+};
+
+/// Waits until the deadline.
+[[nodiscard]] inline Sleep sleep_until(Instant deadline) noexcept {
+  return Sleep(deadline);
+}
+
+/// Waits for so long. A duration that overflows the clock means "for ever" (292 years).
+[[nodiscard]] inline Sleep sleep(Duration duration) noexcept {
+  const Instant now = Clock::now();
+  return Sleep(duration > Instant::max() - now ? Instant::max() : now + duration);
+}
+
+/// Stops the clock of the current runtime: it moves by advance(), and, when every task waits, by
+/// itself to the next timer. For tests. As tokio::time::pause.
+/// Panics: UsageError outside a runtime, and on a multi_thread one.
+void pause();
+/// Lets a paused clock run again from where it stands. Panics: UsageError if it is not paused.
+void resume();
+
+/// Moves a paused clock forward and lets the tasks whose timers are due by then run. Timers in
+/// between all fire at the final instant. As tokio::time::advance.
+/// Panics: UsageError if the clock is not paused.
+[[nodiscard]] Task<void> advance(Duration duration);
+
+namespace detail {
+
+/// Runs one awaitable against a deadline, both as arms of the awaiting task.
+template <class A>
+class TimeoutAwaiter final : public ringo::detail::Leaf {
+ public:
+  using Value = ringo::detail::ArmValue<A>;
+  static constexpr bool kIsResult =
+      requires { requires std::same_as<typename Value::error_type, Error>; };
+  using Output = typename std::conditional_t<kIsResult, std::type_identity<Value>,
+                                             std::type_identity<Result<Value>>>::type;
+
+  TimeoutAwaiter(A&& awaitable, Instant deadline) : inner_(std::forward<A>(awaitable)) {
+    sleep_.emplace(deadline);
+  }
+  TimeoutAwaiter(A&& awaitable, Duration duration)
+      : inner_(std::forward<A>(awaitable)), duration_(duration) {}
+  TimeoutAwaiter(TimeoutAwaiter&&) = default;
+  TimeoutAwaiter& operator=(TimeoutAwaiter&&) = delete;
+  ~TimeoutAwaiter() = default;
+
+  // The inner one is tried first: a value that is there wins over a deadline that has passed, and
+  // costs no look at the clock.
+  [[nodiscard]] bool await_ready() RINGO_EXCLUDES(ringo::detail::no_suspend) {
+    return inner_.try_ready();
+  }
+  template <class AwaitingPromise>
+  bool await_suspend(std::coroutine_handle<AwaitingPromise> awaiting) {
+    waiting_coroutine = awaiting;
+    return start(*awaiting.promise().branch);
+  }
+  [[nodiscard]] bool start(ringo::detail::Branch& branch) {
+    if (!sleep_) {
+      sleep_.emplace(sleep(duration_).deadline());
+    }
+    inner_.open(branch);
+    if (inner_.start()) {
+      return false;
+    }
+    deadline_.open(branch);
+    if (sleep_->await_ready() || !sleep_->start(deadline_)) {
+      is_elapsed_ = true;
+      if (inner_.cancel()) {
+        return false;
+      }
+    }
+    branch.leaf = this;
+    return true;
+  }
+  [[nodiscard]] bool ended() noexcept override {
+    if (!is_elapsed_) {
+      if (inner_.was_woken() && inner_.run()) {
+        stop_sleep();
+        return true;
+      }
+      is_elapsed_ = deadline_.was_woken() && sleep_->ended();
+    }
+    return is_elapsed_ && cancel();
+  }
+  [[nodiscard]] bool cancel() noexcept override {
+    stop_sleep();
+    return inner_.cancel();  // false while it is pinned
+  }
+
+  Output await_resume() {
+    if (is_elapsed_) {
+      return std::unexpected(Error(ErrorKind::kTimedOut, "timeout"));
+    }
+    if constexpr (kIsResult) {
+      return inner_.take();
+    } else if constexpr (std::is_void_v<Value>) {
+      inner_.take();
+      return Output();
+    } else {
+      return Output(std::in_place, inner_.take());
+    }
+  }
+
+ private:
+  void stop_sleep() noexcept {
+    sleep_.reset();
+    deadline_.close();
+  }
+
+  ringo::detail::Arm<A> inner_;
+  ringo::detail::ArmBranch deadline_;
+  std::optional<Sleep> sleep_;
+  Duration duration_{};
+  bool is_elapsed_ = false;
+};
+
+}  // namespace detail
+
+/// Awaits `awaitable`, but not past the deadline: then it is destroyed where it waits, and the
+/// error is kTimedOut. An awaitable that gives a Result<T> keeps its type (its own errors pass
+/// through); any other T becomes Result<T>. A value that is ready wins over a deadline that has
+/// passed.
+///
+/// Cancel safety: as the awaitable's. Panics: as sleep().
+template <ringo::detail::Awaitable A>
+[[nodiscard]] detail::TimeoutAwaiter<A> timeout_at(Instant deadline, A&& awaitable) {
+  return detail::TimeoutAwaiter<A>(std::forward<A>(awaitable), deadline);
+}
+
+/// timeout_at() with a deadline so long after the await.
+template <ringo::detail::Awaitable A>
+[[nodiscard]] detail::TimeoutAwaiter<A> timeout(Duration duration, A&& awaitable) {
+  return detail::TimeoutAwaiter<A>(std::forward<A>(awaitable), duration);
+}
+
+}  // namespace time
+}  // namespace ringo

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+
+#include "base/condition.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
+namespace ringo::detail {
+namespace {
+
+/// False: timed out.
+bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::optional<std::chrono::nanoseconds> timeout) noexcept {
+  timespec relative{};
+  if (timeout) {
+    relative.tv_sec = timeout->count() / 1'000'000'000;
+    relative.tv_nsec = timeout->count() % 1'000'000'000;
+  }
+  const long result = syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected,
+                              timeout ? &relative : nullptr, nullptr, 0);
+  return result == 0 || errno != ETIMEDOUT;
+}
+
+void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+}  // namespace
+
+bool Condition::wait(Mutex& mutex, std::optional<std::chrono::nanoseconds> timeout) {
+  // relaxed: the mutex orders it; whoever notifies later changes it, and the futex sees that.
+  const std::uint32_t seen = notifications_.load(std::memory_order_relaxed);
+  mutex.unlock();
+  const bool was_notified = futex_wait(notifications_, seen, timeout);
+  mutex.lock();
+  return was_notified;
+}
+
+void Condition::notify_one() noexcept {
+  notifications_.fetch_add(1, std::memory_order_relaxed);  // ordered by the caller's mutex
+  futex_wake(notifications_, 1);
+}
+
+void Condition::notify_all() noexcept {
+  notifications_.fetch_add(1, std::memory_order_relaxed);  // ordered by the caller's mutex
+  futex_wake(notifications_, INT_MAX);
+}
+
+void ThreadParker::park() noexcept {
+  while (!take()) {
+    futex_wait(is_notified_, 0, std::nullopt);
+  }
+}
+
+void ThreadParker::unpark() noexcept {
+  // release: pairs with take(). After this store the owner may return and take the word with it.
+  is_notified_.store(1, std::memory_order_release);
+  futex_wake(is_notified_, 1);
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+
+#include "ring/driver.h"
+
+namespace ringo::detail {
+
+void DriverHandle::carry_out(Driver& driver, const Request& request) {
+  if (request.kind == Kind::kArm) {
+    driver.arm(*request.source);
+  } else {
+    driver.disarm(*request.source);
+  }
+}
+
+bool DriverHandle::request(Kind kind, Source& source) {
+  const bool is_owner = this_threads_driver_handle() == this;
+  Driver* driver = nullptr;
+  {
+    const MutexGuard guard(mutex_);
+    if (is_closed_) {
+      return false;
+    }
+    // Requests keep their order: an arm that was queued by another thread comes before the disarm.
+    if (is_owner && driver_ != nullptr && requests_.empty()) {
+      driver = driver_;
+    } else {
+      requests_.push_back({kind, &source});
+      // release: pairs with run_requests().
+      has_requests_.store(true, std::memory_order_release);
+    }
+  }
+  if (driver != nullptr) {
+    carry_out(*driver, {kind, &source});
+  } else if (!is_owner) {
+    unpark();
+  }
+  return true;
+}
+
+bool DriverHandle::arm(Source& source) {
+  return request(Kind::kArm, source);
+}
+
+bool DriverHandle::disarm(Source& source) {
+  return request(Kind::kDisarm, source);
+}
+
+void DriverHandle::unpark() noexcept {
+  // seq_cst: the barrier between "work was published" and "the owner is asleep" on this side; the
+  // owner's is in park(). With less, both could look before the other's store is visible.
+  if (park_state_.exchange(kNotified, std::memory_order_seq_cst) != kParked) {
+    return;
+  }
+  const MutexGuard guard(mutex_);
+  if (driver_ != nullptr) {
+    driver_->unpark();
+  }
+}
+
+void DriverHandle::attach(Driver* driver) noexcept {
+  const MutexGuard guard(mutex_);
+  driver_ = driver;
+}
+
+void DriverHandle::park(std::optional<std::int64_t> timeout_ns) {
+  Driver* driver = nullptr;
+  {
+    const MutexGuard guard(mutex_);
+    driver = driver_;
+  }
+  run_requests();
+  if (timeout_ns != 0) {
+    std::uint32_t expected = kAwake;
+    // seq_cst: see unpark().
+    if (!park_state_.compare_exchange_strong(expected, kParked, std::memory_order_seq_cst)) {
+      // relaxed: we hold the token, nobody else leaves kNotified.
+      park_state_.store(kAwake, std::memory_order_relaxed);
+      timeout_ns = 0;
+    }
+  }
+  driver->turn(timeout_ns);
+  // seq_cst: see unpark(); a token that came while we were asleep is used up here.
+  park_state_.exchange(kAwake, std::memory_order_seq_cst);
+  run_requests();
+}
+
+void DriverHandle::run_requests() {
+  // acquire: pairs with request().
+  if (!has_requests_.load(std::memory_order_acquire)) {
+    return;
+  }
+  std::vector<Request> requests;
+  Driver* driver = nullptr;
+  {
+    const MutexGuard guard(mutex_);
+    requests.swap(requests_);
+    has_requests_.store(false, std::memory_order_relaxed);  // under the lock, as every other write
+    driver = driver_;
+  }
+  for (const Request& request : requests) {
+    carry_out(*driver, request);
+  }
+}
+
+void DriverHandle::close() {
+  std::vector<Request> requests;
+  {
+    const MutexGuard guard(mutex_);
+    is_closed_ = true;
+    driver_ = nullptr;
+    requests.swap(requests_);
+  }
+  for (const Request& request : requests) {
+    if (request.kind == Kind::kDisarm) {
+      request.source->close_descriptor();
+      request.source->release_reference();
+    } else {
+      request.source->on_event(Source::kShutDown);
+      request.source->release_reference();
+    }
+  }
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+
+#include <cstdlib>
+#include <string_view>
+
+#include "ring/driver.h"
+#include "ring/uring_driver.h"
+
+namespace ringo::detail {
+
+Result<std::unique_ptr<Driver>> make_driver(System& /*system*/) {
+  if (const char* wanted = std::getenv("RINGO_DRIVER"); wanted != nullptr) {
+    if (std::string_view(wanted) != "uring") {
+      return std::unexpected(Error(ErrorKind::kUnsupported,
+                                   "RINGO_DRIVER names a driver that does not exist (uring)"));
+    }
+  }
+  return UringDriver::create();
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+#include <ringo/detail/source.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "base/system.h"
+#include "ring/driver.h"
+
+namespace ringo::detail {
+
+// References: the users together hold one, the driver that watches the source holds one from arm()
+// to the end of disarm(). A request that is queued carries the reference it is about.
+
+Source* Source::create(int fd, std::uint64_t initial) {
+  std::shared_ptr<DriverHandle> home = current_driver_handle();
+  DriverHandle& handle = *home;
+  auto* source = new Source(fd, initial, std::move(home), handle.system());
+  source->add_reference();  // the driver's
+  if (!handle.arm(*source)) {
+    source->on_event(kShutDown);
+    source->release_reference();
+  }
+  return source;
+}
+
+Source::Source(int fd, std::uint64_t initial, std::shared_ptr<DriverHandle> home, System& system)
+    : readiness_(initial), fd_(fd), home_(std::move(home)), system_(system) {}
+
+Source::~Source() = default;
+
+void Source::remove_user() noexcept {
+  // acq_rel: what the other users did happens before the descriptor goes.
+  if (users_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+    return;
+  }
+  // The kernel's watch holds the open file, so close() alone would not send FIN.
+  system_.shutdown(fd_, SHUT_RDWR);
+  add_reference();  // disarm()'s own
+  if (!home_->disarm(*this)) {
+    close_descriptor();
+    release_reference();
+  }
+  release_reference();
+}
+
+void Source::clear(Direction direction, std::uint64_t seen) noexcept {
+  const std::uint64_t bit = direction == Direction::kRead ? kReadable : kWritable;
+  // relaxed: the compare-and-swap decides.
+  std::uint64_t now = readiness_.load(std::memory_order_relaxed);
+  while (now / kTick == seen / kTick && (now & bit) != 0) {
+    // acq_rel: keeps the word's history in one order for on_event() and readiness().
+    if (readiness_.compare_exchange_weak(now, now & ~bit, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed)) {
+      return;
+    }
+  }
+}
+
+void Source::on_event(std::uint64_t bits) noexcept {
+  // relaxed: the compare-and-swap decides.
+  std::uint64_t now = readiness_.load(std::memory_order_relaxed);
+  // acq_rel: pairs with readiness() and enlist().
+  while (!readiness_.compare_exchange_weak(now, (now | bits) + kTick, std::memory_order_acq_rel,
+                                           std::memory_order_relaxed)) {
+  }
+  WakeList woken;
+  {
+    const MutexGuard guard(mutex_);
+    for (const Direction direction : {Direction::kRead, Direction::kWrite}) {
+      if ((bits & interest(direction)) == 0) {
+        continue;
+      }
+      while (IoWaiter* waiter = waiters(direction).pop_front()) {
+        woken.add(*waiter->branch);
+      }
+    }
+  }
+  woken.schedule_all();
+}
+
+bool Source::enlist(IoWaiter& waiter, Branch& branch, Direction direction) noexcept {
+  const MutexGuard guard(mutex_);
+  // An event after this look finds the waiter: it takes the lock after it has set its bits.
+  if ((readiness() & interest(direction)) != 0) {
+    return false;
+  }
+  waiter.branch = &branch;
+  waiters(direction).push_back(waiter);
+  return true;
+}
+
+void Source::unlist(IoWaiter& waiter, Direction direction) noexcept {
+  const MutexGuard guard(mutex_);
+  if (waiter.is_linked()) {
+    waiters(direction).remove(waiter);
+  }
+}
+
+void Source::release_reference() noexcept {
+  // acq_rel: all uses happen before the destruction.
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    delete this;
+  }
+}
+
+void Source::close_descriptor() noexcept {
+  if (fd_ >= 0) {
+    system_.close(fd_);
+    fd_ = -1;
+  }
+}
+
+}  // namespace ringo::detail

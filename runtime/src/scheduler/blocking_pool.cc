@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+
+#include "scheduler/blocking_pool.h"
+
+#include <pthread.h>
+#include <ringo/detail/context.h>
+
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "scheduler/runtime_shared.h"
+
+namespace ringo::detail {
+
+void complete_and_release(TaskHeader& task) noexcept {
+  bool freed = false;
+  if (task.state.try_complete_and_release(freed)) {
+    if (freed) {
+      task.kind->destroy(task);
+    }
+    return;
+  }
+  if (task.state.complete()) {
+    // acq_rel: exactly one side takes the waker.
+    Waker::from_word(task.join_slot.exchange(0, std::memory_order_acq_rel)).wake();
+  }
+  release(task);
+}
+
+void BlockingPool::run_job(TaskHeader& job) noexcept {
+  if (job.state.start_running()) {
+    (void)job.kind->cancel(job);
+  } else {
+    (void)job.kind->poll(job);
+  }
+  complete_and_release(job);
+}
+
+void BlockingPool::cancel_job(TaskHeader& job) noexcept {
+  (void)job.state.cancel();
+  run_job(job);
+}
+
+void BlockingPool::submit(TaskHeader& job, std::shared_ptr<RuntimeShared> runtime) noexcept {
+  bool must_start_thread = false;
+  {
+    const MutexGuard guard(mutex_);
+    if (!is_closed_) {
+      job.queue_next = nullptr;
+      (tail_ == nullptr ? head_ : tail_->queue_next) = &job;
+      tail_ = &job;
+      ++depth_;
+      if (idle_ >= depth_ || threads_ >= max_threads_) {
+        changed_.notify_one();
+        return;
+      }
+      ++threads_;
+      must_start_thread = true;
+    }
+  }
+  if (!must_start_thread) {
+    cancel_job(job);
+    return;
+  }
+  try {
+    std::thread([this, runtime]() mutable { thread_main(std::move(runtime)); }).detach();
+  } catch (const std::system_error&) {
+    // No more threads from the system. The others will get to it; without any, nobody would.
+    TaskHeader* orphaned = nullptr;
+    {
+      const MutexGuard guard(mutex_);
+      --threads_;
+      if (threads_ == 0) {
+        orphaned = std::exchange(head_, nullptr);
+        tail_ = nullptr;
+        depth_ = 0;
+      }
+    }
+    while (orphaned != nullptr) {
+      cancel_job(*std::exchange(orphaned, orphaned->queue_next));
+    }
+  }
+}
+
+TaskHeader* BlockingPool::next_job() noexcept {
+  const MutexGuard guard(mutex_);
+  bool has_time = true;
+  while (head_ == nullptr) {
+    if (is_closed_ || !has_time) {
+      return nullptr;
+    }
+    ++idle_;
+    has_time = changed_.wait(mutex_, keep_alive_);
+    --idle_;
+  }
+  TaskHeader* job = head_;
+  head_ = job->queue_next;
+  if (head_ == nullptr) {
+    tail_ = nullptr;
+  }
+  --depth_;
+  return job;
+}
+
+void BlockingPool::thread_main(std::shared_ptr<RuntimeShared> runtime) noexcept {
+  pthread_setname_np(pthread_self(), "ringo-blocking");
+  thread_context.runtime = runtime.get();
+  if (runtime->config().on_thread_start) {
+    runtime->config().on_thread_start();
+  }
+  while (TaskHeader* job = next_job()) {
+    run_job(*job);
+  }
+  if (runtime->config().on_thread_stop) {
+    runtime->config().on_thread_stop();
+  }
+  thread_context.runtime = nullptr;
+  const MutexGuard guard(mutex_);
+  --threads_;
+  changed_.notify_all();
+}
+
+void BlockingPool::close() noexcept {
+  TaskHeader* waiting = nullptr;
+  {
+    const MutexGuard guard(mutex_);
+    is_closed_ = true;
+    waiting = std::exchange(head_, nullptr);
+    tail_ = nullptr;
+    depth_ = 0;
+    changed_.notify_all();
+  }
+  while (waiting != nullptr) {
+    TaskHeader* next = waiting->queue_next;
+    cancel_job(*waiting);
+    waiting = next;
+  }
+}
+
+bool BlockingPool::join(std::optional<std::chrono::nanoseconds> timeout) noexcept {
+  const auto start = std::chrono::steady_clock::now();
+  const MutexGuard guard(mutex_);
+  while (threads_ != 0) {
+    std::optional<std::chrono::nanoseconds> left;
+    if (timeout) {
+      left = *timeout - (std::chrono::steady_clock::now() - start);
+      if (*left <= std::chrono::nanoseconds::zero()) {
+        return false;
+      }
+    }
+    changed_.wait(mutex_, left);
+  }
+  return true;
+}
+
+std::size_t BlockingPool::threads() noexcept {
+  const MutexGuard guard(mutex_);
+  return threads_;
+}
+
+std::size_t BlockingPool::queue_depth() noexcept {
+  const MutexGuard guard(mutex_);
+  return depth_;
+}
+
+bool BlockingPool::is_busy() noexcept {
+  const MutexGuard guard(mutex_);
+  return depth_ != 0 || threads_ != idle_;
+}
+
+}  // namespace ringo::detail

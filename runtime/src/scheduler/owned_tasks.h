@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+//
+// The tasks that a worker answers for: those it spawned, or was the first to run. Shutdown destroys
+// them; a dump lists them. The list is the worker's alone, so that spawning takes no lock: a task
+// that ends on another worker is handed back through a stack.
+//
+// Thread safety: give_back() from any thread, the rest from the owner.
+
+#pragma once
+
+#include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/task_core.h>
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+namespace ringo::detail {
+
+class OwnedTasks {
+ public:
+  OwnedTasks() = default;
+  OwnedTasks(const OwnedTasks&) = delete;
+  OwnedTasks& operator=(const OwnedTasks&) = delete;
+  ~OwnedTasks() = default;
+
+  /// A new task, which brings its life reference.
+  void adopt(TaskHeader& task) noexcept {
+    task.owner = this;
+    list_.push_back(task);
+    change_count(1);
+  }
+
+  /// A task that has just ended on the owner's own thread. The life reference is the caller's
+  /// again.
+  void remove(TaskHeader& task) noexcept {
+    list_.remove(task);
+    change_count(-1);
+  }
+
+  /// A task that has ended elsewhere, with its life reference.
+  void give_back(TaskHeader& task) noexcept {
+    TaskHeader* top = given_back_.load(std::memory_order_relaxed);  // the exchange decides
+    do {
+      task.queue_next = top;
+      // release: the task's end happens before collect().
+    } while (!given_back_.compare_exchange_weak(top, &task, std::memory_order_release,
+                                                std::memory_order_relaxed));
+  }
+
+  /// Forgets what was given back.
+  void collect() noexcept {
+    if (given_back_.load(std::memory_order_relaxed) == nullptr) {  // the exchange acquires
+      return;
+    }
+    // acquire: pairs with give_back().
+    TaskHeader* task = given_back_.exchange(nullptr, std::memory_order_acquire);
+    while (task != nullptr) {
+      TaskHeader* next = std::exchange(task->queue_next, nullptr);
+      remove(*task);
+      release(*task);
+      task = next;
+    }
+  }
+
+  /// Any thread; to others than the owner it is a recent value.
+  [[nodiscard]] std::size_t count() const noexcept {
+    return count_.load(std::memory_order_relaxed);
+  }
+
+  template <class Visit>
+  void for_each(Visit visit) noexcept {
+    for (TaskHeader* task = list_.front(); task != nullptr;) {
+      TaskHeader* next = list_.after(*task);
+      visit(*task);
+      task = next;
+    }
+  }
+
+ private:
+  void change_count(std::ptrdiff_t by) noexcept {
+    // relaxed, and no read-modify-write: only the owner writes it.
+    count_.store(count() + static_cast<std::size_t>(by), std::memory_order_relaxed);
+  }
+
+  IntrusiveList<TaskHeader> list_;
+  std::atomic<std::size_t> count_{0};
+  std::atomic<TaskHeader*> given_back_{nullptr};
+};
+
+}  // namespace ringo::detail

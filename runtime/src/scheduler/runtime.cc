@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+
+#include <ringo/detail/context.h>
+#include <ringo/runtime.h>
+#include <ringo/usage_error.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "base/condition.h"
+#include "ring/driver.h"
+#include "scheduler/runtime_shared.h"
+
+namespace ringo {
+namespace detail {
+namespace {
+
+/// Runs one task on a thread that is not a worker: scheduling it raises the thread's flag.
+class ThreadTask final : public Schedule {
+ public:
+  explicit ThreadTask(Task<void> task)
+      : cell_(new TaskCell<void>(std::move(task), TaskState::kSpawnedWithHandle, this,
+                                 std::source_location::current())) {
+    parker_.unpark();
+  }
+  ThreadTask(const ThreadTask&) = delete;
+  ThreadTask& operator=(const ThreadTask&) = delete;
+  ~ThreadTask() { release(*cell_); }
+
+  void schedule(TaskHeader& /*task*/) noexcept override {
+    is_scheduled_.store(true, std::memory_order_release);  // pairs with run_if_scheduled()
+    parker_.unpark();
+  }
+
+  [[nodiscard]] ThreadParker& parker() noexcept { return parker_; }
+  [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
+  [[nodiscard]] bool is_scheduled() const noexcept {
+    return is_scheduled_.load(std::memory_order_acquire);
+  }
+
+  /// Runs the task if something has happened to it.
+  void run_if_scheduled() {
+    // acquire: pairs with schedule().
+    if (!is_scheduled_.exchange(false, std::memory_order_acquire)) {
+      return;
+    }
+    (void)cell_->state.start_running();
+    if (cell_->branches_in_use != 1) {
+      cell_->ready_taken = cell_->ready.exchange(0, std::memory_order_acquire);
+    }
+    const Context saved = thread_context;
+    thread_context.task = cell_;
+    thread_context.budget = kUnlimitedBudget;
+    has_ended_ = cell_->kind->poll(*cell_);
+    thread_context = saved;
+    if (has_ended_) {
+      complete_and_release(*cell_);
+    } else if (cell_->state.stop_running()) {
+      schedule(*cell_);
+    }
+  }
+
+  /// Throws what the task threw.
+  void take_result() { cell_->output.take(); }
+
+ private:
+  TaskCell<void>* cell_;
+  ThreadParker parker_;
+  std::atomic<bool> is_scheduled_{true};
+  bool has_ended_ = false;
+};
+
+void drive(RuntimeShared& runtime, ThreadTask& waiter) {
+  Worker& worker = *runtime.workers().front();
+  const Worker::Entered entered(worker);
+  while (!waiter.is_scheduled()) {
+    if (worker.step() == Worker::Step::kNothing && !waiter.is_scheduled()) {
+      worker.park();
+    }
+  }
+}
+
+}  // namespace
+
+void refuse_on_worker(const char* what) {
+  if (thread_context.worker != nullptr) {
+    throw_usage_error(
+        fmt::format(
+            "{} would block a worker thread, and with it every task there: co_await instead, "
+            "or move the blocking part to ringo::spawn_blocking",
+            what)
+            .c_str());
+  }
+}
+
+void block_thread_on(Task<void> task) {
+  ThreadTask waiter(std::move(task));
+  for (;;) {
+    waiter.run_if_scheduled();
+    if (waiter.has_ended()) {
+      break;
+    }
+    waiter.parker().park();
+  }
+  waiter.take_result();
+}
+
+void block_on(RuntimeShared& runtime, Task<void> task) {
+  if (!runtime.is_current_thread()) {
+    block_thread_on(std::move(task));
+    return;
+  }
+  ThreadTask waiter(std::move(task));
+  for (;;) {
+    waiter.run_if_scheduled();
+    if (waiter.has_ended()) {
+      break;
+    }
+    if (!runtime.take_seat(waiter.parker())) {
+      waiter.parker().park();
+      continue;
+    }
+    drive(runtime, waiter);
+    runtime.leave_seat();
+  }
+  runtime.stop_waiting_for_seat(waiter.parker());
+  waiter.take_result();
+}
+
+std::shared_ptr<DriverHandle> current_driver_handle() {
+  if (thread_context.worker != nullptr) {
+    return thread_context.worker->handle();
+  }
+  RuntimeShared& runtime = current_runtime();
+  // Any will do.
+  return runtime.workers().front()->handle();
+}
+
+DriverHandle* this_threads_driver_handle() noexcept {
+  return thread_context.worker == nullptr ? nullptr : thread_context.worker->handle().get();
+}
+
+}  // namespace detail
+
+// --- Handle -----------------------------------------------------------------------------------
+
+Handle Handle::current() {
+  return Handle(detail::current_runtime().shared_from_this());
+}
+
+std::optional<Handle> Handle::try_current() {
+  if (detail::thread_context.runtime == nullptr) {
+    return std::nullopt;
+  }
+  return current();
+}
+
+RuntimeMetrics Handle::metrics() const {
+  return shared_->metrics();
+}
+
+Handle::EnterGuard::EnterGuard(detail::RuntimeShared& runtime) noexcept
+    : previous_(std::exchange(detail::thread_context.runtime, &runtime)) {}
+
+Handle::EnterGuard::~EnterGuard() {
+  detail::thread_context.runtime = previous_;
+}
+
+// --- Runtime ----------------------------------------------------------------------------------
+
+Runtime& Runtime::operator=(Runtime&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Runtime::~Runtime() {
+  if (handle_.shared_ == nullptr) {
+    return;
+  }
+  RINGO_CHECK(detail::thread_context.worker == nullptr || handle_.shared_->is_shutting_down(),
+              "a Runtime was destroyed on a worker thread, where it would wait for itself: use "
+              "shutdown_background()");
+  (void)shut_down(std::nullopt);
+}
+
+bool Runtime::shutdown_timeout(std::chrono::nanoseconds timeout) {
+  detail::refuse_on_worker("Runtime::shutdown_timeout");
+  return shut_down(timeout);
+}
+
+void Runtime::shutdown_background() {
+  (void)shut_down(std::chrono::nanoseconds::zero());
+}
+
+bool Runtime::shut_down(std::optional<std::chrono::nanoseconds> timeout) {
+  const std::shared_ptr<detail::RuntimeShared> shared = std::exchange(handle_.shared_, nullptr);
+  if (shared == nullptr) {
+    return true;
+  }
+  shared->begin_shutdown();
+  if (!shared->is_current_thread()) {
+    return shared->join_threads(timeout);
+  }
+  detail::ThreadParker parker;
+  while (!shared->take_seat(parker)) {
+    parker.park();
+  }
+  {
+    detail::Worker& worker = *shared->workers().front();
+    const detail::Worker::Entered entered(worker);
+    shared->shut_down_worker(worker);
+  }
+  shared->leave_seat();
+  return shared->join_threads(timeout);
+}
+
+// --- Builder ----------------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::size_t kMaxWorkers = 1024;
+
+std::size_t default_worker_threads() {
+  if (const char* text = std::getenv("RINGO_WORKER_THREADS"); text != nullptr) {
+    const std::string_view digits(text);
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+    if (error != std::errc() || end != digits.data() + digits.size() || count == 0 ||
+        count > kMaxWorkers) {
+      detail::throw_usage_error(
+          fmt::format("RINGO_WORKER_THREADS is \"{}\", but must be a number from 1 to {}", text,
+                      kMaxWorkers)
+              .c_str());
+    }
+    return count;
+  }
+  const std::size_t cores = std::thread::hardware_concurrency();
+  return cores == 0 ? 1 : std::min(cores, kMaxWorkers);
+}
+
+void require(bool holds, const char* message) {
+  if (!holds) {
+    detail::throw_usage_error(message);
+  }
+}
+
+}  // namespace
+
+Builder& Builder::worker_threads(std::size_t count) {
+  require(count != 0, "Builder::worker_threads: a runtime needs at least one worker");
+  require(count <= kMaxWorkers, "Builder::worker_threads: at most 1,024");
+  config_.worker_threads = count;
+  return *this;
+}
+
+Builder& Builder::max_blocking_threads(std::size_t count) {
+  require(count != 0, "Builder::max_blocking_threads: at least one");
+  config_.max_blocking_threads = count;
+  return *this;
+}
+
+Builder& Builder::thread_keep_alive(std::chrono::nanoseconds duration) {
+  config_.thread_keep_alive = duration;
+  return *this;
+}
+
+Builder& Builder::thread_name(std::string name) {
+  config_.thread_name = std::move(name);
+  return *this;
+}
+
+Builder& Builder::on_thread_start(std::function<void()> callback) {
+  config_.on_thread_start = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::on_thread_stop(std::function<void()> callback) {
+  config_.on_thread_stop = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::event_interval(std::uint32_t ticks) {
+  require(ticks != 0, "Builder::event_interval: at least 1");
+  config_.event_interval = ticks;
+  return *this;
+}
+
+Builder& Builder::global_queue_interval(std::uint32_t ticks) {
+  require(ticks != 0, "Builder::global_queue_interval: at least 1");
+  config_.global_queue_interval = ticks;
+  return *this;
+}
+
+Builder& Builder::disable_lifo_slot() {
+  config_.is_lifo_slot_enabled = false;
+  return *this;
+}
+
+Builder& Builder::start_paused() {
+  require(config_.is_current_thread,
+          "Builder::start_paused: only on a current_thread runtime, where time can stand still");
+  config_.is_clock_paused = true;
+  return *this;
+}
+
+Builder& Builder::on_unhandled_exception(std::function<void(const UnhandledException&)> handler) {
+  config_.on_unhandled_exception = std::move(handler);
+  return *this;
+}
+
+Builder& Builder::seed(std::uint64_t value) {
+  config_.seed = value;
+  return *this;
+}
+
+Result<Runtime> Builder::build() const {
+  detail::RuntimeConfig config = config_;
+  if (config.is_current_thread) {
+    config.worker_threads = 1;
+  } else if (config.worker_threads == 0) {
+    config.worker_threads = default_worker_threads();
+  }
+  auto shared = std::make_shared<detail::RuntimeShared>(std::move(config), detail::System::real());
+  if (shared->is_current_thread()) {
+    // The driver is made now, so that a kernel without io_uring shows here and not in block_on().
+    RINGO_TRY_RETURN_VOID(shared->workers().front()->open_driver());
+    shared->note_driver_thread();
+  } else {
+    RINGO_TRY_RETURN_VOID(shared->start_threads());
+  }
+  return Runtime(std::move(shared));
+}
+
+// --- one-liners -------------------------------------------------------------------------------
+
+int run(Task<int> task) {
+  Result<Runtime> runtime = Builder::multi_thread().build();
+  if (!runtime) {
+    fmt::print(stderr, "ringo: {}\n", runtime.error().message());
+    return 1;
+  }
+  try {
+    return runtime->block_on(std::move(task));
+  } catch (const std::exception& exception) {
+    fmt::print(stderr, "ringo: the main task threw an exception: {}\n", exception.what());
+  } catch (...) {
+    fmt::print(stderr, "ringo: the main task threw an exception\n");
+  }
+  return 1;
+}
+
+int run(Task<void> task) {
+  const auto exit_zero = [](Task<void> inner) -> Task<int> {
+    co_await std::move(inner);
+    co_return 0;
+  };
+  return run(exit_zero(std::move(task)));
+}
+
+}  // namespace ringo

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+
+#include "scheduler/runtime_shared.h"
+
+#include <pthread.h>
+#include <ringo/detail/context.h>
+#include <ringo/usage_error.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include <fmt/core.h>
+
+namespace ringo::detail {
+namespace {
+
+std::atomic<std::uint64_t> next_task_id{1};
+
+/// Ends a task that will never run. Its body has not started, so nothing can be pinned.
+void cancel_unstarted(TaskHeader& task) noexcept {
+  (void)task.state.cancel();
+  (void)task.state.start_running();
+  TaskHeader* const outer = std::exchange(thread_context.task, &task);
+  (void)task.kind->cancel(task);
+  thread_context.task = outer;
+  complete_and_release(task);
+}
+
+void write_unhandled(const UnhandledException& unhandled) noexcept {
+  try {
+    const JoinError error = JoinError::threw(unhandled.task, unhandled.exception);
+    fmt::print(stderr, "ringo: a detached task failed: {} (spawned at {}:{})\n", error.message(),
+               unhandled.spawned_at.file_name(), unhandled.spawned_at.line());
+  } catch (...) {
+    std::fputs("ringo: a detached task failed, and describing how failed too\n", stderr);
+  }
+}
+
+}  // namespace
+
+RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
+    : config_(std::move(config)),
+      system_(system),
+      clock_(system),
+      idle_(static_cast<std::uint32_t>(config_.worker_threads)),
+      workers_with_tasks_(static_cast<std::uint32_t>(config_.worker_threads)),
+      workers_with_operations_(static_cast<std::uint32_t>(config_.worker_threads)),
+      blocking_pool_(config_.max_blocking_threads, config_.thread_keep_alive) {
+  if (config_.is_clock_paused) {
+    clock_.pause();
+  }
+  workers_.reserve(config_.worker_threads);
+  for (std::uint32_t i = 0; i < config_.worker_threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>(*this, i));
+  }
+}
+
+RuntimeShared::~RuntimeShared() = default;
+
+// --- scheduling -------------------------------------------------------------------------------
+
+void RuntimeShared::push_remote(TaskHeader& task) noexcept {
+  injection_.push(task);
+  if (workers_.size() == 1) {
+    workers_.front()->unpark();
+  } else {
+    notify_one();
+  }
+}
+
+void RuntimeShared::schedule(TaskHeader& task) noexcept {
+  if (Worker* worker = thread_context.worker; worker != nullptr && &worker->shared() == this) {
+    worker->schedule_woken(task);
+  } else {
+    push_remote(task);
+  }
+}
+
+void RuntimeShared::launch(TaskHeader& task) noexcept {
+  // relaxed: only uniqueness matters.
+  task.id = next_task_id.fetch_add(1, std::memory_order_relaxed);
+  Worker* worker = thread_context.worker;
+  if (worker != nullptr && &worker->shared() == this) {
+    if (worker->is_closing()) {
+      cancel_unstarted(task);
+    } else {
+      worker->adopt(task);
+      worker->schedule_woken(task);
+    }
+    return;
+  }
+  {
+    const MutexGuard guard(launch_mutex_);
+    if (!is_shutting_down()) {
+      injection_.push(task);
+      worker = workers_.front().get();
+    }
+  }
+  if (worker == nullptr || &worker->shared() != this) {
+    cancel_unstarted(task);
+  } else if (workers_.size() == 1) {
+    worker->unpark();
+  } else {
+    notify_one();
+  }
+}
+
+void RuntimeShared::notify_one() noexcept {
+  if (workers_.size() == 1) {
+    return;
+  }
+  if (const std::optional<std::uint32_t> worker = idle_.worker_to_wake()) {
+    workers_[*worker]->unpark();
+  }
+}
+
+bool RuntimeShared::has_queued_work() noexcept {
+  return injection_.length() != 0 ||
+         std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->queue().length() != 0; });
+}
+
+void RuntimeShared::unpark_all() noexcept {
+  for (const auto& worker : workers_) {
+    worker->unpark();
+  }
+}
+
+// --- threads ----------------------------------------------------------------------------------
+
+void RuntimeShared::worker_main(Worker& worker) noexcept {
+  pthread_setname_np(pthread_self(), config_.thread_name.substr(0, 15).c_str());
+  const Result<void> opened = worker.open_driver();
+  {
+    const MutexGuard guard(threads_mutex_);
+    ++started_threads_;
+    if (!opened) {
+      start_error_ = opened.error();
+    }
+    thread_changed_.notify_all();
+    // All start together or none does: shutdown counts on every worker to take part.
+    while (started_threads_ < workers_.size() && !start_error_) {
+      thread_changed_.wait(threads_mutex_);
+    }
+  }
+  if (opened && !is_shutting_down()) {
+    if (config_.on_thread_start) {
+      config_.on_thread_start();
+    }
+    worker.run();
+    if (config_.on_thread_stop) {
+      config_.on_thread_stop();
+    }
+  } else {
+    worker.drain_driver();
+    worker.close_driver();
+  }
+  const MutexGuard guard(threads_mutex_);
+  --running_threads_;
+  thread_changed_.notify_all();
+}
+
+Result<void> RuntimeShared::start_threads() {
+  for (const auto& worker : workers_) {
+    {
+      const MutexGuard guard(threads_mutex_);
+      ++running_threads_;
+    }
+    try {
+      std::thread([self = shared_from_this(), &worker = *worker] {
+        self->worker_main(worker);
+      }).detach();
+    } catch (const std::system_error& error) {
+      const MutexGuard guard(threads_mutex_);
+      --running_threads_;
+      start_error_ = Error::os(error.code().value(), "starting a worker thread");
+      thread_changed_.notify_all();
+      break;
+    }
+  }
+  std::optional<Error> start_error;
+  {
+    const MutexGuard guard(threads_mutex_);
+    while (started_threads_ < workers_.size() && !start_error_) {
+      thread_changed_.wait(threads_mutex_);
+    }
+    start_error = start_error_;
+    if (start_error) {
+      is_shutting_down_.store(true, std::memory_order_release);  // as begin_shutdown()
+    }
+  }
+  if (start_error) {
+    (void)join_threads(std::nullopt);
+    return std::unexpected(*start_error);
+  }
+  return {};
+}
+
+bool RuntimeShared::join_threads(std::optional<std::chrono::nanoseconds> timeout) noexcept {
+  const auto start = std::chrono::steady_clock::now();
+  {
+    const MutexGuard guard(threads_mutex_);
+    while (running_threads_ != 0) {
+      std::optional<std::chrono::nanoseconds> left;
+      if (timeout) {
+        left = *timeout - (std::chrono::steady_clock::now() - start);
+        if (*left <= std::chrono::nanoseconds::zero()) {
+          return false;
+        }
+      }
+      thread_changed_.wait(threads_mutex_, left);
+    }
+  }
+  if (timeout) {
+    timeout = std::max(*timeout - (std::chrono::steady_clock::now() - start),
+                       std::chrono::nanoseconds::zero());
+  }
+  return blocking_pool_.join(timeout);
+}
+
+// --- shutdown ---------------------------------------------------------------------------------
+
+void RuntimeShared::begin_shutdown() noexcept {
+  {
+    const MutexGuard guard(launch_mutex_);
+    // release: pairs with is_shutting_down().
+    is_shutting_down_.store(true, std::memory_order_release);
+  }
+  unpark_all();
+  blocking_pool_.close();
+}
+
+void RuntimeShared::shut_down_worker(Worker& worker) noexcept {
+  const auto arrive = [this](std::atomic<std::uint32_t>& remaining) {
+    // acq_rel: what each worker did in the phase happens before the next one anywhere.
+    if (remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      unpark_all();
+      const MutexGuard guard(threads_mutex_);
+      thread_changed_.notify_all();
+    }
+  };
+  worker.cancel_owned_tasks();
+  bool has_arrived = false;
+  // acquire: pairs with arrive().
+  while (workers_with_tasks_.load(std::memory_order_acquire) != 0) {
+    if (worker.step() == Worker::Step::kWorked) {
+      continue;
+    }
+    if (!has_arrived && !worker.owns_tasks() && injection_.length() == 0) {
+      has_arrived = true;
+      arrive(workers_with_tasks_);
+    } else {
+      worker.park();
+    }
+  }
+  // What was stolen or injected while the last ones arrived: tasks that never ran.
+  while (worker.step() == Worker::Step::kWorked) {
+  }
+  worker.drain_driver();
+  arrive(workers_with_operations_);
+  {
+    const MutexGuard guard(threads_mutex_);
+    while (workers_with_operations_.load(std::memory_order_acquire) != 0) {
+      thread_changed_.wait(threads_mutex_);
+    }
+  }
+  (void)worker.owns_tasks();  // collects what others gave back last
+  worker.close_driver();
+}
+
+// --- the seat of a current_thread runtime -----------------------------------------------------
+
+bool RuntimeShared::take_seat(ThreadParker& waiting) {
+  bool must_move = false;
+  {
+    const MutexGuard guard(seat_mutex_);
+    if (is_seat_taken_) {
+      if (std::find(seat_waiters_.begin(), seat_waiters_.end(), &waiting) == seat_waiters_.end()) {
+        seat_waiters_.push_back(&waiting);
+      }
+      return false;
+    }
+    is_seat_taken_ = true;
+    must_move = last_driver_ != std::this_thread::get_id();
+    last_driver_ = std::this_thread::get_id();
+  }
+  stop_waiting_for_seat(waiting);
+  if (must_move) {
+    // A ring belongs to the thread that made it.
+    if (const Result<void> moved = workers_.front()->move_driver_here(); !moved) {
+      leave_seat();
+      throw std::runtime_error(moved.error().message());
+    }
+  }
+  return true;
+}
+
+void RuntimeShared::note_driver_thread() noexcept {
+  const MutexGuard guard(seat_mutex_);
+  last_driver_ = std::this_thread::get_id();
+}
+
+void RuntimeShared::leave_seat() noexcept {
+  const MutexGuard guard(seat_mutex_);
+  is_seat_taken_ = false;
+  if (!seat_waiters_.empty()) {
+    seat_waiters_.front()->unpark();
+  }
+}
+
+void RuntimeShared::stop_waiting_for_seat(ThreadParker& waiting) noexcept {
+  const MutexGuard guard(seat_mutex_);
+  std::erase(seat_waiters_, &waiting);
+  // The seat may have been offered to us, who do not want it any more.
+  if (!is_seat_taken_ && !seat_waiters_.empty()) {
+    seat_waiters_.front()->unpark();
+  }
+}
+
+// --- the rest ---------------------------------------------------------------------------------
+
+RuntimeMetrics RuntimeShared::metrics() {
+  RuntimeMetrics metrics;
+  metrics.workers.reserve(workers_.size());
+  for (const auto& worker : workers_) {
+    metrics.workers.push_back(worker->metrics());
+  }
+  metrics.injection_queue_depth = injection_.length();
+  metrics.blocking_threads = blocking_pool_.threads();
+  metrics.blocking_queue_depth = blocking_pool_.queue_depth();
+  return metrics;
+}
+
+void RuntimeShared::report_unhandled(const TaskHeader& task,
+                                     std::exception_ptr exception) noexcept {
+  const UnhandledException unhandled{TaskId(task.id), task.spawned_at, std::move(exception)};
+  if (config_.on_unhandled_exception) {
+    config_.on_unhandled_exception(unhandled);
+  } else {
+    write_unhandled(unhandled);
+  }
+}
+
+RuntimeShared& current_runtime() {
+  RuntimeShared* runtime = thread_context.runtime;
+  if (runtime == nullptr) {
+    throw_usage_error(
+        "there is no ringo runtime on this thread: call this from a task, or from a thread that "
+        "holds "
+        "the guard of Runtime::enter()");
+  }
+  return *runtime;
+}
+
+Schedule& schedule_of(RuntimeShared& runtime) noexcept {
+  return runtime;
+}
+
+void launch(TaskHeader& task, RuntimeShared& runtime) noexcept {
+  runtime.launch(task);
+}
+
+void launch_blocking(TaskHeader& job, RuntimeShared& runtime) noexcept {
+  // relaxed: only uniqueness matters.
+  job.id = next_task_id.fetch_add(1, std::memory_order_relaxed);
+  runtime.blocking_pool().submit(job, runtime.shared_from_this());
+}
+
+std::uint64_t current_task_id() noexcept {
+  return thread_context.task == nullptr ? 0 : thread_context.task->id;
+}
+
+void report_unhandled_exception(const TaskHeader& task, std::exception_ptr exception) noexcept {
+  if (thread_context.runtime != nullptr) {
+    thread_context.runtime->report_unhandled(task, std::move(exception));
+  } else {
+    write_unhandled(UnhandledException{TaskId(task.id), task.spawned_at, std::move(exception)});
+  }
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// What the workers, handles and pool threads of one runtime share. It lives until the last of them
+// is gone, which may be after the Runtime itself.
+//
+// Shutdown, in this order, each phase ended by all workers before any begins the next:
+//   1. the injection queue is closed: new tasks are cancelled where they are spawned
+//   2. every worker cancels the tasks it owns and goes on running (destroying) until none is left
+//   3. every worker drains its driver, so that the kernel holds nothing
+//   4. drivers are closed; whatever outlives the runtime sees that when it is used
+//
+// Thread safety: all of it.
+
+#pragma once
+
+#include <ringo/detail/task_core.h>
+#include <ringo/join_error.h>
+#include <ringo/metrics.h>
+#include <ringo/runtime.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/condition.h"
+#include "base/system.h"
+#include "scheduler/blocking_pool.h"
+#include "scheduler/idle.h"
+#include "scheduler/injection_queue.h"
+#include "scheduler/worker.h"
+#include "time/runtime_clock.h"
+
+namespace ringo::detail {
+
+class RuntimeShared final : public Schedule, public std::enable_shared_from_this<RuntimeShared> {
+ public:
+  RuntimeShared(RuntimeConfig config, System& system);
+  RuntimeShared(const RuntimeShared&) = delete;
+  RuntimeShared& operator=(const RuntimeShared&) = delete;
+  ~RuntimeShared();
+
+  [[nodiscard]] const RuntimeConfig& config() const noexcept { return config_; }
+  [[nodiscard]] bool is_current_thread() const noexcept { return config_.is_current_thread; }
+  [[nodiscard]] System& system() const noexcept { return system_; }
+  [[nodiscard]] RuntimeClock& clock() noexcept { return clock_; }
+  [[nodiscard]] InjectionQueue& injection() noexcept { return injection_; }
+  [[nodiscard]] Idle& idle() noexcept { return idle_; }
+  [[nodiscard]] BlockingPool& blocking_pool() noexcept { return blocking_pool_; }
+  [[nodiscard]] std::vector<std::unique_ptr<Worker>>& workers() noexcept { return workers_; }
+  [[nodiscard]] RuntimeMetrics metrics();
+
+  /// Schedule: from this runtime's workers into their own queues, from elsewhere by injection.
+  void schedule(TaskHeader& task) noexcept override;
+  /// First scheduling of a new task, unless the runtime shuts down: then it is cancelled here.
+  void launch(TaskHeader& task) noexcept;
+
+  /// Wakes a worker that sleeps, if one should (rule W1 of Idle).
+  void notify_one() noexcept;
+  /// W3: whether some queue has work in it.
+  [[nodiscard]] bool has_queued_work() noexcept;
+
+  [[nodiscard]] bool is_shutting_down() const noexcept {
+    // acquire: pairs with begin_shutdown().
+    return is_shutting_down_.load(std::memory_order_acquire);
+  }
+  void begin_shutdown() noexcept;
+  /// A worker's way through phases 2 to 4.
+  void shut_down_worker(Worker& worker) noexcept;
+
+  [[nodiscard]] Result<void> start_threads();
+  /// Waits until all worker threads have gone through shutdown. False: the time was up; the threads
+  /// are left to themselves.
+  [[nodiscard]] bool join_threads(std::optional<std::chrono::nanoseconds> timeout) noexcept;
+
+  void report_unhandled(const TaskHeader& task, std::exception_ptr exception) noexcept;
+
+  void unpark_all() noexcept;
+
+  /// For current_thread: makes the calling thread the one that drives the runtime. False: another
+  /// does; `waiting` is unparked when that has left. take and leave in pairs.
+  [[nodiscard]] bool take_seat(ThreadParker& waiting);
+  void leave_seat() noexcept;
+  /// The calling thread has made the driver.
+  void note_driver_thread() noexcept;
+  void stop_waiting_for_seat(ThreadParker& waiting) noexcept;
+
+ private:
+  void push_remote(TaskHeader& task) noexcept;
+  void worker_main(Worker& worker) noexcept;
+
+  const RuntimeConfig config_;
+  System& system_;
+  RuntimeClock clock_;
+  InjectionQueue injection_;
+  Idle idle_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<bool> is_shutting_down_{false};
+  Mutex launch_mutex_;  ///< closes the gap between a remote spawn and begin_shutdown()
+  std::atomic<std::uint32_t> workers_with_tasks_;
+  std::atomic<std::uint32_t> workers_with_operations_;
+  BlockingPool blocking_pool_;
+
+  Mutex seat_mutex_;
+  bool is_seat_taken_ RINGO_GUARDED_BY(seat_mutex_) = false;
+  std::thread::id last_driver_ RINGO_GUARDED_BY(seat_mutex_);
+  std::vector<ThreadParker*> seat_waiters_ RINGO_GUARDED_BY(seat_mutex_);
+
+  Mutex threads_mutex_;
+  Condition thread_changed_;
+  std::size_t running_threads_ RINGO_GUARDED_BY(threads_mutex_) = 0;
+  std::size_t started_threads_ RINGO_GUARDED_BY(threads_mutex_) = 0;
+  std::optional<Error> start_error_ RINGO_GUARDED_BY(threads_mutex_);
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+
+#include "scheduler/worker.h"
+
+#include <ringo/detail/leaf_awaiter.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/runtime_shared.h"
+
+namespace ringo::detail {
+
+Worker::Worker(RuntimeShared& shared, std::uint32_t index)
+    : shared_(shared),
+      index_(index),
+      is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
+      random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
+      wheel_(shared.clock().now()),
+      handle_(std::make_shared<DriverHandle>(shared.system())) {}
+
+Worker::~Worker() = default;
+
+Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
+  thread_context = Context();
+  thread_context.worker = &worker;
+  thread_context.runtime = &worker.shared_;
+}
+
+Worker::Entered::~Entered() {
+  thread_context = saved_;
+}
+
+Result<void> Worker::open_driver() {
+  RINGO_TRY_RETURN(driver_, make_driver(shared_.system()));
+  handle_->attach(driver_.get());
+  return {};
+}
+
+Result<void> Worker::move_driver_here() {
+  RINGO_TRY_RETURN(auto fresh, make_driver(shared_.system()));
+  handle_->attach(fresh.get());
+  driver_->move_sources_to(*fresh);
+  driver_ = std::move(fresh);
+  return {};
+}
+
+// --- scheduling -------------------------------------------------------------------------------
+
+void Worker::push_local(TaskHeader& task) noexcept {
+  if (queue_.push(&task)) {
+    return;
+  }
+  TaskHeader* first = nullptr;
+  TaskHeader* last = nullptr;
+  std::size_t moved = 0;
+  const bool has_taken = queue_.take_second_half([&](TaskHeader* item) {
+    (last == nullptr ? first : last->queue_next) = item;
+    last = item;
+    ++moved;
+  });
+  if (!has_taken) {
+    // A thief is at work on a queue that was full: this one goes to everybody.
+    shared_.injection().push(task);
+    return;
+  }
+  count(counters_.overflows);
+  last->queue_next = &task;
+  task.queue_next = nullptr;
+  shared_.injection().push_chain(*first, task, moved + 1);
+}
+
+void Worker::schedule_woken(TaskHeader& task) noexcept {
+  if (!is_lifo_enabled_) {
+    schedule_last(task);
+    return;
+  }
+  TaskHeader* previous = std::exchange(lifo_slot_, &task);
+  if (previous != nullptr) {
+    schedule_last(*previous);
+  }
+}
+
+void Worker::schedule_last(TaskHeader& task) noexcept {
+  push_local(task);
+  shared_.notify_one();
+}
+
+// --- running ----------------------------------------------------------------------------------
+
+void Worker::finish(TaskHeader& task) noexcept {
+  if (task.owner == &owned_) {
+    owned_.remove(task);
+    complete_and_release(task);
+    return;
+  }
+  OwnedTasks& owner = *task.owner;
+  if (task.state.complete()) {
+    // acq_rel: exactly one side takes the waker.
+    Waker::from_word(task.join_slot.exchange(0, std::memory_order_acq_rel)).wake();
+  }
+  owner.give_back(task);
+  if (shared_.is_shutting_down()) [[unlikely]] {
+    shared_.unpark_all();  // the owner waits for it
+  }
+}
+
+void Worker::run_task(TaskHeader& task) noexcept {
+  count(counters_.polls);
+  if (task.owner == nullptr) [[unlikely]] {
+    owned_.adopt(task);
+    if (is_closing_) {
+      (void)task.state.cancel();
+    }
+  }
+  const bool is_cancelled = task.state.start_running();
+  if (task.branches_in_use != 1) [[unlikely]] {
+    // acquire: pairs with mark_ready().
+    task.ready_taken = task.ready.exchange(0, std::memory_order_acquire);
+  }
+  thread_context.task = &task;
+  const bool has_ended = is_cancelled ? task.kind->cancel(task) : task.kind->poll(task);
+  thread_context.task = nullptr;
+  if (has_ended) {
+    finish(task);
+  } else if (task.state.stop_running()) {
+    schedule_last(task);
+  }
+}
+
+void Worker::run_with_lifo(TaskHeader& task) noexcept {
+  thread_context.budget = kCoopBudget;
+  run_task(task);
+  // What the task woke last runs next, on what is left of its budget.
+  for (unsigned runs = 0; lifo_slot_ != nullptr; ++runs) {
+    TaskHeader* next = std::exchange(lifo_slot_, nullptr);
+    if (runs == kMaxLifoRuns || thread_context.budget == 0) {
+      schedule_last(*next);
+      break;
+    }
+    run_task(*next);
+  }
+  thread_context.budget = kUnlimitedBudget;
+}
+
+TaskHeader* Worker::take_injected() noexcept {
+  InjectionQueue& injection = shared_.injection();
+  const std::size_t length = injection.length();
+  if (length == 0) {
+    return nullptr;
+  }
+  // A fair share, and no more than fits.
+  const std::size_t free = kLocalQueueCapacity - queue_.length();
+  const std::size_t share =
+      std::min({length / shared_.workers().size() + 1, free, std::size_t{kLocalQueueCapacity / 2}});
+  TaskHeader* first = nullptr;
+  injection.pop_many(std::max<std::size_t>(share, 1), [this, &first](TaskHeader& task) {
+    if (first == nullptr) {
+      first = &task;
+      return true;
+    }
+    return queue_.push(&task);
+  });
+  return first;
+}
+
+TaskHeader* Worker::next_task() noexcept {
+  TaskHeader* task = nullptr;
+  if (tick_ % shared_.config().global_queue_interval == 0 &&
+      (task = shared_.injection().pop()) != nullptr) {
+    return task;
+  }
+  if (lifo_slot_ != nullptr) {
+    return std::exchange(lifo_slot_, nullptr);
+  }
+  if (queue_.pop(task)) {
+    return task;
+  }
+  return take_injected();
+}
+
+TaskHeader* Worker::steal() noexcept {
+  const auto& workers = shared_.workers();
+  if (workers.size() == 1) {
+    return nullptr;
+  }
+  if (!is_searching_) {
+    if (!shared_.idle().try_start_searching()) {
+      return nullptr;
+    }
+    is_searching_ = true;
+  }
+  const auto count_of_workers = static_cast<std::uint32_t>(workers.size());
+  const std::uint32_t start = random_.below(count_of_workers);
+  for (std::uint32_t i = 0; i < count_of_workers; ++i) {
+    Worker& victim = *workers[(start + i) % count_of_workers];
+    if (&victim == this) {
+      continue;
+    }
+    TaskHeader* task = nullptr;
+    if (const std::uint32_t stolen = victim.queue().steal_into(queue_, task); stolen != 0) {
+      count(counters_.steals, stolen);
+      count(counters_.steal_operations);
+      return task;
+    }
+  }
+  return take_injected();
+}
+
+void Worker::stop_searching() noexcept {
+  if (is_searching_) {
+    is_searching_ = false;
+    if (shared_.idle().stop_searching()) {
+      shared_.notify_one();  // W2
+    }
+  }
+}
+
+void Worker::maintain() {
+  owned_.collect();
+  poll_driver();
+}
+
+Worker::Step Worker::step() {
+  if (++tick_ % shared_.config().event_interval == 0) {
+    maintain();
+  }
+  TaskHeader* task = next_task();
+  if (task == nullptr) {
+    task = steal();
+  }
+  if (task == nullptr) {
+    return Step::kNothing;
+  }
+  stop_searching();
+  run_with_lifo(*task);
+  return Step::kWorked;
+}
+
+// --- sleeping ---------------------------------------------------------------------------------
+
+void Worker::fire_timers() noexcept {
+  WakeList woken;
+  wheel_.advance(shared_.clock().now(), woken);
+}
+
+void Worker::poll_driver() {
+  handle_->park(0);
+  fire_timers();
+}
+
+std::optional<std::int64_t> Worker::park_timeout() {
+  const std::optional<std::int64_t> expiry = wheel_.next_expiry();
+  if (!expiry) {
+    return std::nullopt;
+  }
+  RuntimeClock& clock = shared_.clock();
+  if (clock.is_paused()) {
+    if (shared_.blocking_pool().is_busy()) {
+      return std::nullopt;  // its end may wake somebody: time waits for it
+    }
+    // Nothing is ready, so time may go on: to the next timer at once.
+    clock.advance_to(std::max(clock.now(), *expiry));
+    return 0;
+  }
+  return std::max<std::int64_t>(*expiry - clock.now(), 0);
+}
+
+void Worker::park() {
+  owned_.collect();
+  const bool is_alone = shared_.workers().size() == 1;
+  bool was_last_searcher = false;
+  if (!is_alone) {
+    was_last_searcher = shared_.idle().start_sleeping(index_, is_searching_);
+    is_searching_ = false;
+    if (was_last_searcher && shared_.has_queued_work()) {
+      shared_.notify_one();  // W3
+    }
+  } else if (shared_.injection().length() != 0) {
+    return;
+  }
+  count(counters_.parks);
+  for (;;) {
+    handle_->park(park_timeout());
+    fire_timers();
+    const bool has_work = lifo_slot_ != nullptr || queue_.length() != 0;
+    if (is_alone) {
+      break;
+    }
+    if (has_work || shared_.is_shutting_down()) {
+      is_searching_ = !shared_.idle().stop_sleeping(index_);
+      if (lifo_slot_ != nullptr && queue_.length() != 0) {
+        shared_.notify_one();  // more than one: somebody may share
+      }
+      break;
+    }
+    if (!shared_.idle().is_sleeping(index_)) {
+      is_searching_ = true;  // somebody woke us to look for work
+      break;
+    }
+  }
+}
+
+void Worker::run() {
+  const Entered entered(*this);
+  while (!shared_.is_shutting_down()) {
+    if (step() == Step::kNothing && !shared_.is_shutting_down()) {
+      park();
+    }
+  }
+  shared_.shut_down_worker(*this);
+}
+
+// --- shutdown ---------------------------------------------------------------------------------
+
+void Worker::cancel_owned_tasks() noexcept {
+  is_closing_ = true;
+  owned_.collect();
+  owned_.for_each([this](TaskHeader& task) {
+    if (task.state.cancel()) {
+      push_local(task);
+    }
+  });
+}
+
+bool Worker::owns_tasks() noexcept {
+  owned_.collect();
+  return owned_.count() != 0;
+}
+
+void Worker::drain_driver() {
+  if (driver_ != nullptr) {
+    handle_->close();
+    driver_->shut_down();
+  }
+}
+
+void Worker::close_driver() noexcept {
+  driver_.reset();
+}
+
+WorkerMetrics Worker::metrics() const noexcept {
+  // relaxed: each counter by itself.
+  const auto read = [](const std::atomic<std::uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  WorkerMetrics metrics;
+  metrics.polls = read(counters_.polls);
+  metrics.steals = read(counters_.steals);
+  metrics.steal_operations = read(counters_.steal_operations);
+  metrics.overflows = read(counters_.overflows);
+  metrics.parks = read(counters_.parks);
+  metrics.forced_yields = read(counters_.forced_yields);
+  metrics.owned_tasks = owned_.count();
+  return metrics;
+}
+
+void Worker::count_forced_yield() noexcept {
+  count(counters_.forced_yields);
+}
+
+void note_forced_yield() noexcept {
+  if (Worker* worker = thread_context.worker; worker != nullptr) {
+    worker->count_forced_yield();
+  }
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// A worker: a run queue, a LIFO slot, a driver to sleep in, a timer wheel, and the loop that runs
+// tasks. Its thread calls run(); a current_thread runtime and tests call step() themselves.
+//
+// Order of work (Tokio's): now and then the injection queue and the driver first; else the LIFO
+// slot, the local queue, the injection queue, then stealing, then sleep.
+//
+// Thread safety: the worker's own thread, but for unpark(), queue() (to steal from), and metrics.
+
+#pragma once
+
+#include <ringo/detail/context.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/metrics.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/random.h"
+#include "ring/driver.h"
+#include "scheduler/local_queue.h"
+#include "scheduler/owned_tasks.h"
+#include "time/timer_wheel.h"
+
+namespace ringo::detail {
+
+class RuntimeShared;
+
+class Worker {
+ public:
+  static constexpr std::uint32_t kLocalQueueCapacity = 256;
+  /// How many tasks may run out of the LIFO slot in a row, so that two tasks that wake each other
+  /// cannot keep the others waiting.
+  static constexpr unsigned kMaxLifoRuns = 3;
+  using Queue = LocalQueue<TaskHeader*, kLocalQueueCapacity>;
+
+  Worker(RuntimeShared& shared, std::uint32_t index);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
+
+  /// Makes the driver and the thread's context. By the worker's thread, before anything else.
+  [[nodiscard]] Result<void> open_driver();
+  /// Takes the worker over to the calling thread, which makes a driver of its own and has what was
+  /// watched watched again. For current_thread runtimes that several threads drive in turn.
+  [[nodiscard]] Result<void> move_driver_here();
+
+  /// Until the runtime shuts down. Then destroys the tasks and the driver, in step with the others.
+  void run();
+
+  enum class Step : std::uint8_t {
+    kWorked,   ///< ran a task, or found some
+    kNothing,  ///< there is nothing to do: park()
+  };
+  Step step();
+  /// Sleeps until there may be something to do.
+  void park();
+  /// Polls the driver and fires timers, without waiting.
+  void poll_driver();
+
+  /// Puts a task that was woken by this thread into the LIFO slot.
+  void schedule_woken(TaskHeader& task) noexcept;
+  /// Puts a task at the back of the local queue.
+  void schedule_last(TaskHeader& task) noexcept;
+  void adopt(TaskHeader& task) noexcept { owned_.adopt(task); }
+
+  /// Any thread.
+  void unpark() noexcept { handle_->unpark(); }
+  [[nodiscard]] Queue& queue() noexcept { return queue_; }
+  [[nodiscard]] const std::shared_ptr<DriverHandle>& handle() const noexcept { return handle_; }
+  [[nodiscard]] RuntimeShared& shared() const noexcept { return shared_; }
+  [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
+  [[nodiscard]] Random& random() noexcept { return random_; }
+  [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
+  [[nodiscard]] WorkerMetrics metrics() const noexcept;
+  void count_forced_yield() noexcept;
+
+  /// The phases of shutdown; see RuntimeShared.
+  void cancel_owned_tasks() noexcept;
+  [[nodiscard]] bool owns_tasks() noexcept;
+  void drain_driver();
+  void close_driver() noexcept;
+  [[nodiscard]] bool is_closing() const noexcept { return is_closing_; }
+
+  /// Says to this thread that it is the worker's, for as long as it lives.
+  class Entered {
+   public:
+    explicit Entered(Worker& worker) noexcept;
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+    ~Entered();
+
+   private:
+    Context saved_;
+  };
+
+ private:
+  struct Counters {
+    std::atomic<std::uint64_t> polls{0};
+    std::atomic<std::uint64_t> steals{0};
+    std::atomic<std::uint64_t> steal_operations{0};
+    std::atomic<std::uint64_t> overflows{0};
+    std::atomic<std::uint64_t> parks{0};
+    std::atomic<std::uint64_t> forced_yields{0};
+  };
+  static void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
+    // relaxed, and no read-modify-write: only this thread writes it.
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+
+  void run_task(TaskHeader& task) noexcept;
+  void run_with_lifo(TaskHeader& task) noexcept;
+  void finish(TaskHeader& task) noexcept;
+  [[nodiscard]] TaskHeader* next_task() noexcept;
+  [[nodiscard]] TaskHeader* take_injected() noexcept;
+  [[nodiscard]] TaskHeader* steal() noexcept;
+  void push_local(TaskHeader& task) noexcept;
+  void stop_searching() noexcept;
+  void fire_timers() noexcept;
+  [[nodiscard]] std::optional<std::int64_t> park_timeout();
+  void maintain();
+
+  RuntimeShared& shared_;
+  const std::uint32_t index_;
+  Queue queue_;
+  TaskHeader* lifo_slot_ = nullptr;
+  bool is_lifo_enabled_ = true;
+  bool is_searching_ = false;
+  bool is_closing_ = false;
+  std::uint32_t tick_ = 0;
+  Random random_;
+  OwnedTasks owned_;
+  TimerWheel wheel_;
+  std::shared_ptr<DriverHandle> handle_;
+  std::unique_ptr<Driver> driver_;
+  Counters counters_;
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+#include <ringo/detail/context.h>
+#include <ringo/time.h>
+#include <ringo/usage_error.h>
+#include <ringo/yield.h>
+
+#include "scheduler/runtime_shared.h"
+
+namespace ringo {
+
+Clock::time_point Clock::now() noexcept {
+  detail::RuntimeShared* runtime = detail::thread_context.runtime;
+  return time_point(
+      Duration(runtime != nullptr ? runtime->clock().now() : detail::System::real().now()));
+}
+
+namespace time {
+namespace {
+
+ringo::detail::RuntimeClock& clock_of_current_runtime(const char* what) {
+  ringo::detail::RuntimeShared& runtime = ringo::detail::current_runtime();
+  if (!runtime.is_current_thread()) {
+    ringo::detail::throw_usage_error(what);
+  }
+  return runtime.clock();
+}
+
+}  // namespace
+
+void pause() {
+  clock_of_current_runtime("time::pause: only on a current_thread runtime").pause();
+}
+
+void resume() {
+  ringo::detail::RuntimeClock& clock =
+      clock_of_current_runtime("time::resume: only on a current_thread runtime");
+  if (!clock.is_paused()) {
+    ringo::detail::throw_usage_error("time::resume: the clock is not paused");
+  }
+  clock.resume();
+}
+
+Task<void> advance(Duration duration) {
+  ringo::detail::RuntimeClock& clock =
+      clock_of_current_runtime("time::advance: only on a current_thread runtime");
+  if (!clock.is_paused()) {
+    ringo::detail::throw_usage_error("time::advance: the clock is not paused");
+  }
+  clock.advance_to(clock.now() + duration.count());
+  ringo::detail::thread_context.worker->poll_driver();
+  co_await yield_now();
+}
+
+}  // namespace time
+
+namespace detail {
+
+bool start_timer(TimerEntry& entry, Branch& branch) {
+  Worker* worker = thread_context.worker;
+  if (worker == nullptr) {
+    throw_usage_error(
+        "sleep and timeout need the timer wheel of a worker: await them in a task of a runtime");
+  }
+  return worker->wheel().insert(entry, branch);
+}
+
+void stop_timer(TimerEntry& entry) noexcept {
+  entry.wheel->remove(entry);
+}
+
+}  // namespace detail
+}  // namespace ringo
