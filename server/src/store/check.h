@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <ringo/config.h>
+
 namespace ringo::server {
 
 /// Prints where and what, then aborts.
@@ -19,8 +21,8 @@ namespace ringo::server {
     }                                                            \
   } while (false)
 
-#if defined(NDEBUG)
-#define RINGO_STORE_DCHECK(condition, what) static_cast<void>(0)
-#else
+#if RINGO_DEBUG_CHECKS
 #define RINGO_STORE_DCHECK(condition, what) RINGO_STORE_CHECK(condition, what)
+#else
+#define RINGO_STORE_DCHECK(condition, what) static_cast<void>(0)
 #endif

@@ -16,8 +16,7 @@
 
 namespace ringo::server {
 
-LargeValue* LargeValue::create(std::string_view head, std::string_view tail,
-                               std::size_t capacity) {
+LargeValue* LargeValue::create(std::string_view head, std::string_view tail, std::size_t capacity) {
   const std::size_t size = head.size() + tail.size();
   RINGO_STORE_CHECK(size <= capacity, "a large value without room");
   void* block = std::malloc(sizeof(LargeValue) + capacity);
@@ -56,8 +55,7 @@ std::size_t Entry::size_for(std::size_t key_size, std::size_t value_size, bool h
          (value_size >= LargeValue::kThreshold ? sizeof(LargeValue*) : value_size);
 }
 
-Entry* Entry::create(void* block, std::string_view key, std::size_t value_size,
-                     UnixMs expire_at) {
+Entry* Entry::create(void* block, std::string_view key, std::size_t value_size, UnixMs expire_at) {
   auto* entry = ::new (block) Entry();
   const bool is_long = key.size() > kLengthMask;
   const bool is_large = value_size >= LargeValue::kThreshold;

@@ -165,9 +165,7 @@ class Entry {
   std::size_t long_key_size() const;
 
   char* at(std::size_t offset) { return reinterpret_cast<char*>(this) + offset; }
-  const char* at(std::size_t offset) const {
-    return reinterpret_cast<const char*>(this) + offset;
-  }
+  const char* at(std::size_t offset) const { return reinterpret_cast<const char*>(this) + offset; }
 
   std::uint32_t header_ = 0;
 };

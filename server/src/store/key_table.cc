@@ -41,8 +41,8 @@ bool is_needed(const Bucket& bucket) {
 BucketArray::BucketArray(std::uint32_t count) : count_(count) {
   if (is_mapped()) {
     // Fresh mapped memory is zero, and takes a page only once it is written to.
-    void* memory = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                          -1, 0);
+    void* memory =
+        ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr): the system's macro
       throw std::bad_alloc();
     }
@@ -64,7 +64,9 @@ BucketArray::~BucketArray() {
   }
 }
 
-bool BucketArray::is_mapped() const { return bytes() >= kMapFrom; }
+bool BucketArray::is_mapped() const {
+  return bytes() >= kMapFrom;
+}
 
 void BucketArray::discard(std::uint32_t begin, std::uint32_t end) {
   if (!is_mapped()) {
@@ -75,8 +77,8 @@ void BucketArray::discard(std::uint32_t begin, std::uint32_t end) {
     return;
   }
   // A refusal costs memory until the array goes, nothing else.
-  static_cast<void>(::madvise(buckets_ + begin, std::size_t{end - begin} * sizeof(Bucket),
-                              MADV_DONTNEED));
+  static_cast<void>(
+      ::madvise(buckets_ + begin, std::size_t{end - begin} * sizeof(Bucket), MADV_DONTNEED));
 }
 
 KeyTable::Location KeyTable::find(const HashedKey& key) const {
@@ -211,8 +213,7 @@ void KeyTable::advance(std::uint32_t buckets) {
   if (!is_resizing()) [[likely]] {
     return;
   }
-  const std::uint32_t end =
-      sweep_bucket_ + std::min(buckets, old_.count() - sweep_bucket_);
+  const std::uint32_t end = sweep_bucket_ + std::min(buckets, old_.count() - sweep_bucket_);
   while (sweep_bucket_ < end) {
     move_home(sweep_bucket_);
     ++sweep_bucket_;
@@ -281,7 +282,8 @@ bool KeyTable::is_array_consistent(const BucketArray& array, std::size_t& entrie
       const std::uint64_t hash = hash_of(entry);
       const std::uint32_t home = array.home(hash_position(hash));
       const Location found = find({entry->key(), hash});
-      if (&array_for(hash_position(hash)) != &array || bucket.tags[location.slot] != hash_tag(hash) ||
+      if (&array_for(hash_position(hash)) != &array ||
+          bucket.tags[location.slot] != hash_tag(hash) ||
           bucket.slots[location.slot] != make_slot(entry) || found.bucket != &bucket ||
           found.slot != location.slot) {
         return false;

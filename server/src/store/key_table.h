@@ -77,9 +77,7 @@ class BucketArray {
   std::uint64_t first_position(std::uint32_t bucket) const {
     return ((std::uint64_t{bucket} << 32U) + count_ - 1) / count_;
   }
-  std::uint32_t after(std::uint32_t bucket) const {
-    return bucket + 1 == count_ ? 0 : bucket + 1;
-  }
+  std::uint32_t after(std::uint32_t bucket) const { return bucket + 1 == count_ ? 0 : bucket + 1; }
 
   /// Gives the memory of the empty buckets in [begin, end) back, where that is possible.
   void discard(std::uint32_t begin, std::uint32_t end);
@@ -220,7 +218,9 @@ class KeyTable {
   std::atomic<std::uint32_t> hint_count_{0};
 };
 
-inline Entry* KeyTable::Location::entry() const { return entry_of(bucket->slots[slot]); }
+inline Entry* KeyTable::Location::entry() const {
+  return entry_of(bucket->slots[slot]);
+}
 
 template <typename Visit>
 std::uint64_t KeyTable::scan(std::uint32_t position, Visit&& visit) const {

@@ -20,8 +20,8 @@ namespace {
 
 void* map_region() {
   constexpr std::size_t kWanted = PagePool::kRegionBytes;
-  void* raw = ::mmap(nullptr, 2 * kWanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                     0);
+  void* raw =
+      ::mmap(nullptr, 2 * kWanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr): the system's macro
     throw std::bad_alloc();
   }

@@ -26,7 +26,9 @@ Shard::Shard(PagePool& pool, const HashSeed& seed)
       table_(std::make_unique<KeyTable>(seed)),
       slab_(std::make_unique<Slab>(pool)) {}
 
-Shard::~Shard() { const Content content(std::move(table_), std::move(slab_), large_values_ != 0); }
+Shard::~Shard() {
+  const Content content(std::move(table_), std::move(slab_), large_values_ != 0);
+}
 
 Shard::Content::Content(std::unique_ptr<KeyTable> table, std::unique_ptr<Slab> slab,
                         bool has_large_values)
@@ -264,16 +266,15 @@ ExpireProgress Shard::expire_some(std::size_t buckets, UnixMs now) {
   while (progress.buckets < buckets) {
     std::array<Entry*, Bucket::kSlots> dead{};
     std::size_t dead_count = 0;
-    const std::uint64_t next =
-        table_->scan_expiring(expire_position_, [&](KeyTable::Location at) {
-          Entry* entry = at.entry();
-          ++progress.expiring;
-          if (entry->is_expired(now)) {
-            dead[dead_count++] = entry;
-          } else {
-            progress.ttl_sum += static_cast<std::uint64_t>(entry->expire_at() - now);
-          }
-        });
+    const std::uint64_t next = table_->scan_expiring(expire_position_, [&](KeyTable::Location at) {
+      Entry* entry = at.entry();
+      ++progress.expiring;
+      if (entry->is_expired(now)) {
+        dead[dead_count++] = entry;
+      } else {
+        progress.ttl_sum += static_cast<std::uint64_t>(entry->expire_at() - now);
+      }
+    });
     for (std::size_t i = 0; i < dead_count; ++i) {
       const HashedKey key{dead[i]->key(), hash_key(dead[i]->key(), seed_)};
       expire(table_->find(key), key);

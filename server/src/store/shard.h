@@ -37,9 +37,9 @@ struct StoreCounters {
 
 /// What one step of the search for expired keys has found.
 struct ExpireProgress {
-  std::size_t buckets = 0;   // looked at
-  std::size_t expiring = 0;  // keys with a deadline among them
-  std::size_t expired = 0;   // of those, removed
+  std::size_t buckets = 0;    // looked at
+  std::size_t expiring = 0;   // keys with a deadline among them
+  std::size_t expired = 0;    // of those, removed
   std::uint64_t ttl_sum = 0;  // of those that stay, in ms
   bool at_end = false;        // of the shard: the next step begins anew
 };

@@ -50,6 +50,8 @@ void ShardLock::lock_slow() {
   }
 }
 
-void ShardLock::wake_one() { futex(state_, FUTEX_WAKE_PRIVATE, 1); }
+void ShardLock::wake_one() {
+  futex(state_, FUTEX_WAKE_PRIVATE, 1);
+}
 
 }  // namespace ringo::server

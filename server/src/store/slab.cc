@@ -32,10 +32,10 @@ namespace ringo::server {
 struct Slab::PageHeader {
   PageHeader* next;
   PageHeader* previous;
-  void* free_list;          // linked through the blocks' first words
-  std::uint32_t bump;       // offset of the first block that was never used
-  std::uint16_t used;       // blocks in use
-  std::uint16_t blocks;     // blocks in all
+  void* free_list;       // linked through the blocks' first words
+  std::uint32_t bump;    // offset of the first block that was never used
+  std::uint16_t used;    // blocks in use
+  std::uint16_t blocks;  // blocks in all
   std::uint32_t block_bytes;
   std::uint32_t class_index;
 };
@@ -53,8 +53,7 @@ constexpr std::array<std::uint16_t, 56> make_block_sizes() {
   std::array<std::uint16_t, 56> sizes{};
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     sizes[i] = static_cast<std::uint16_t>(
-        i < kFineClasses ? (i + 1) * 8
-                         : kRoom / (kCoarseMostBlocks - (i - kFineClasses)) / 8 * 8);
+        i < kFineClasses ? (i + 1) * 8 : kRoom / (kCoarseMostBlocks - (i - kFineClasses)) / 8 * 8);
   }
   return sizes;
 }
@@ -77,10 +76,14 @@ constexpr std::array<std::uint8_t, kUnits> make_class_of() {
 
 constexpr std::array<std::uint8_t, kUnits> kClassOf = make_class_of();
 
-std::size_t class_for(std::size_t size) { return kClassOf[(size + 7) / 8]; }
+std::size_t class_for(std::size_t size) {
+  return kClassOf[(size + 7) / 8];
+}
 
 /// Blocks from malloc are rounded, so that a growing value is not moved at every byte.
-std::size_t external_size(std::size_t size) { return (size + 255) / 256 * 256; }
+std::size_t external_size(std::size_t size) {
+  return (size + 255) / 256 * 256;
+}
 
 }  // namespace
 
@@ -168,8 +171,8 @@ void Slab::free(void* block, std::size_t size) {
     return;
   }
   const auto address = reinterpret_cast<std::uintptr_t>(block);
-  auto* page = reinterpret_cast<PageHeader*>(static_cast<char*>(block) -
-                                             address % PagePool::kPageBytes);
+  auto* page =
+      reinterpret_cast<PageHeader*>(static_cast<char*>(block) - address % PagePool::kPageBytes);
   RINGO_STORE_DCHECK(page->class_index == class_for(size), "freed with another size");
   Class& in = classes_[page->class_index];
   ::new (block) void*(page->free_list);

@@ -13,9 +13,9 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <bit>
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -37,9 +37,9 @@ namespace ringo::server {
 
 /// What must not come out of a function under a lock: it would go on after the lock is gone.
 template <typename T>
-concept Suspendable = requires(T value) { value.await_ready(); } ||
-                      requires(T value) { std::forward<T>(value).operator co_await(); } ||
-                      requires(T value) { operator co_await(std::forward<T>(value)); };
+concept Suspendable = requires(T value) { value.await_ready(); } || requires(T value) {
+  std::forward<T>(value).operator co_await();
+} || requires(T value) { operator co_await(std::forward<T>(value)); };
 
 /// A set of shards.
 class ShardSet {
@@ -182,7 +182,7 @@ class Store {
 
   static constexpr std::size_t kScanBucketsPerKey = 10;  // as Redis: empty buckets are work too
 
-  static constexpr std::size_t kScanStep = 64;           // buckets under one hold of the lock
+  static constexpr std::size_t kScanStep = 64;  // buckets under one hold of the lock
   static constexpr std::uint64_t kShardEnd = std::uint64_t{1} << 32U;
 
   HashSeed seed_;
