@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: MIT
 //
-// The smallest user of the installed libraries. With --version it prints the version it was built
-// with; scripts/check_install.sh compares that with what pkg-config says.
-#include <ringo/bytes.h>
+// The smallest user of the installed libraries: spawns a task and prints what it returns. With
+// --version it prints the version it was built with; scripts/check_install.sh compares that with
+// what pkg-config says.
 #include <ringo/config.h>
+#include <ringo/protocol/resp.h>
+#include <ringo/runtime.h>
+#include <ringo/spawn.h>
+#include <ringo/task.h>
 
 #include <cstdio>
+#include <cstring>
 
-int main(int argc, char**) {
-  if (argc > 1) {
-    return std::puts(RINGO_VERSION) < 0;
+namespace {
+
+ringo::Task<int> answer() {
+  co_return 42;
+}
+
+ringo::Task<int> async_main() {
+  auto handle = ringo::spawn(answer());
+  const auto joined = co_await handle;
+  const bool is_right = joined.has_value() && *joined == 42;
+  std::puts(is_right ? "a spawned task returned 42" : "the spawned task failed");
+  co_return is_right ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--version") == 0) {
+    std::puts(RINGO_VERSION);
+    return 0;
   }
-  const ringo::Bytes greeting = ringo::Bytes::from_static("installed");
-  return greeting.size() == 9 ? 0 : 1;
+  return ringo::run(async_main());
 }
