@@ -11,9 +11,17 @@ cd "$(dirname "$0")/.."
 preset=$1
 shift
 folder=build/$preset
+mkdir -p "$folder"
+
+# ninja does not know of a second ninja in the same folder, and two terminals may well start two.
+exec 9>"$folder/.lock"
+if ! flock -n 9; then
+  echo "build: waiting for another build in $folder"
+  flock 9
+fi
+
 if [[ ! -f $folder/build.ninja || CMakePresets.json -nt $folder/build.ninja ]]; then
   echo "build: configuring $folder"
-  mkdir -p "$folder"
   if ! cmake --preset "$preset" >"$folder/configure.log" 2>&1; then
     cat "$folder/configure.log" >&2
     echo "build: could not configure the preset $preset" >&2
@@ -23,7 +31,8 @@ fi
 
 if [[ ${1:-} == configure ]]; then
   # New and removed files are seen by ninja's own rule for its build file.
-  exec ninja -C "$folder" --quiet build.ninja >/dev/null
+  ninja -C "$folder" --quiet build.ninja >/dev/null
+  exit
 fi
 
 # A terminal sees ninja's progress; a log gets one line before and one after.

@@ -29,14 +29,31 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   exit 0
 fi
 
-installed=" $(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' 2>/dev/null |
-  sed -n 's/^ii *//p' | tr '\n' ' ') "
 missing=()
-for package in "${wanted[@]}"; do
-  [[ "$installed" == *" $package "* ]] || missing+=("$package")
-done
+find_missing() {
+  local installed package
+  installed=" $(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' 2>/dev/null |
+    sed -n 's/^ii *//p' | tr '\n' ' ') "
+  missing=()
+  for package in "${wanted[@]}"; do
+    [[ "$installed" == *" $package "* ]] || missing+=("$package")
+  done
+}
+find_missing
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
+fi
+
+# `make run-server` and `make run-client` may both be the first command, in two terminals.
+mkdir -p ../build
+exec 9>../build/.setup.lock
+if ! flock -n 9; then
+  echo "setup: waiting for another set-up to end"
+  flock 9
+  find_missing
+  if [[ ${#missing[@]} -eq 0 ]]; then
+    exit 0
+  fi
 fi
 
 as_root=()
