@@ -4,11 +4,21 @@
 // FrameParser limits.
 //
 // Thread safety: see ringo/protocol/frame.h.
+#include <ringo/bytes.h>
 #include <ringo/protocol/frame.h>
 #include <ringo/protocol/reply_writer.h>
+#include <ringo/protocol/resp.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace ringo::protocol {
 namespace {

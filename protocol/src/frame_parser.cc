@@ -4,11 +4,20 @@
 // at most one line that waits for its end.
 //
 // Thread safety: see ringo/protocol/frame_parser.h.
+#include <ringo/bytes.h>
+#include <ringo/protocol/frame.h>
 #include <ringo/protocol/frame_parser.h>
 #include <ringo/protocol/resp.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ringo::protocol {
 namespace {

@@ -8,6 +8,9 @@
 // Thread safety: see inline_words.h.
 #include "inline_words.h"
 
+#include <cstddef>
+#include <string_view>
+
 namespace ringo::protocol {
 namespace {
 

@@ -4,8 +4,11 @@
 //
 // Thread safety: see ringo/protocol/reply_writer.h.
 #include <ringo/protocol/reply_writer.h>
+#include <ringo/protocol/resp.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <string_view>
 
 namespace ringo::protocol {
 

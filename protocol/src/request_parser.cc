@@ -15,9 +15,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "inline_words.h"
 
@@ -44,9 +50,10 @@ unsigned digit(char c) {
   return static_cast<unsigned char>(c) - unsigned{'0'};
 }
 
-/// Reads "123\r\n" between `at` and `end`; returns what follows, or null for anything unusual.
-[[gnu::noinline]] const char* read_length(const char* at, const char* end, std::size_t& length) {
-  const char* const start = at;
+/// Reads the length of "$123\r\n", whatever its first character is, and moves `at` behind it; false
+/// for anything unusual.
+[[gnu::noinline]] bool read_length(const char*& at, const char* end, std::size_t& length) {
+  const char* const start = ++at;
   const char* const last =
       at + std::min<std::size_t>(static_cast<std::size_t>(end - at), kMaxFastDigits + 1);
   std::size_t value = 0;
@@ -56,10 +63,11 @@ unsigned digit(char c) {
   const auto digits = static_cast<std::size_t>(at - start);
   if (digits == 0 || digits > kMaxFastDigits || (*start == '0' && digits > 1) ||
       static_cast<std::size_t>(end - at) < kCrlf || at[0] != '\r' || at[1] != '\n') {
-    return nullptr;
+    return false;
   }
   length = value;
-  return at + kCrlf;
+  at += kCrlf;
+  return true;
 }
 
 }  // namespace
@@ -110,7 +118,7 @@ template <RequestParser::Lengths kLengths>
   std::size_t count = digit(at[1]);
   if ((load32(at) & kOneDigit) == word_of({'*', 0, '\r', '\n'}) && count <= 9) [[likely]] {
     at += 4;
-  } else if (!kAnyLength || (at = read_length(at + 1, end, count)) == nullptr) {
+  } else if (!kAnyLength || !read_length(at, end, count)) {
     return false;
   }
   if (count - 1 >= whole_max_args_) {
@@ -131,14 +139,11 @@ template <RequestParser::Lengths kLengths>
     std::size_t size = digit(at[1]);
     if ((load32(at) & kOneDigit) == word_of({'$', 0, '\r', '\n'}) && size <= 9) {
       at += 4;
-    } else if (*at != '$') {
-      return false;
-    } else if ((load32(at + 1) & kTwoDigits) == word_of({0, 0, '\r', '\n'}) && size - 1 < 9 &&
-               digit(at[2]) <= 9) {
+    } else if (*at == '$' && (load32(at + 1) & kTwoDigits) == word_of({0, 0, '\r', '\n'}) &&
+               size - 1 < 9 && digit(at[2]) <= 9) {
       size = size * 10 + digit(at[2]);
       at += 5;
-    } else if (!kAnyLength || (at = read_length(at + 1, end, size)) == nullptr ||
-               size > whole_max_bulk_) {
+    } else if (!kAnyLength || *at != '$' || !read_length(at, end, size) || size > whole_max_bulk_) {
       return false;
     }
     // The line break after the payload is skipped unseen, as Redis does.

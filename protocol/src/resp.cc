@@ -5,8 +5,14 @@
 // Thread safety: see ringo/protocol/resp.h.
 #include <ringo/protocol/resp.h>
 
+#include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <system_error>
 
 namespace ringo::protocol {
 namespace {

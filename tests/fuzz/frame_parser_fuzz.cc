@@ -5,6 +5,8 @@
 // chooses the pieces and the limits.
 //
 // Thread safety: single-threaded.
+#include <ringo/bytes.h>
+#include <ringo/protocol/frame.h>
 #include <ringo/protocol/frame_parser.h>
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {

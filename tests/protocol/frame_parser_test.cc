@@ -3,9 +3,13 @@
 // The reply parser: every type, every error, limits at and one past, every cut of every input.
 //
 // Thread safety: single-threaded tests.
+#include <ringo/bytes.h>
+#include <ringo/protocol/frame.h>
 #include <ringo/protocol/frame_parser.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <ostream>
@@ -363,6 +367,7 @@ class FrameMaker {
   }
   std::vector<Frame> items(std::size_t count, std::size_t depth) {
     std::vector<Frame> made;
+    made.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       made.push_back(make(depth - 1));
     }

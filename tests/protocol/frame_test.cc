@@ -3,11 +3,14 @@
 // Frames and how they are written: accessors, the text form, RESP2 and RESP3 encodings.
 //
 // Thread safety: single-threaded tests.
+#include <ringo/bytes.h>
 #include <ringo/protocol/frame.h>
+#include <ringo/protocol/resp.h>
 
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>

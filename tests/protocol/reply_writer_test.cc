@@ -3,13 +3,16 @@
 // The reply writer and the numbers that it writes.
 //
 // Thread safety: single-threaded tests.
+#include <ringo/bytes.h>
 #include <ringo/protocol/reply_writer.h>
 #include <ringo/protocol/resp.h>
 
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -141,8 +144,7 @@ TEST(FormatDouble, ReadsBackToTheSameBits) {
   auto random = testing_support::seeded_random();
   for (int round = 0; round < 100000; ++round) {
     const std::uint64_t bits = random();
-    double value = 0;
-    std::memcpy(&value, &bits, sizeof(value));
+    const auto value = std::bit_cast<double>(bits);
     if (std::isnan(value)) {
       continue;
     }
@@ -150,7 +152,7 @@ TEST(FormatDouble, ReadsBackToTheSameBits) {
     ASSERT_LE(text.size(), kMaxDoubleChars);
     const auto back = parse_double(text);
     ASSERT_TRUE(back) << text;
-    ASSERT_EQ(std::memcmp(&*back, &value, sizeof(value)), 0) << text;
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(*back), bits) << text;
   }
 }
 

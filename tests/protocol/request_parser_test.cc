@@ -4,16 +4,15 @@
 // input cut at every position. Texts were compared with Redis 7.0.15.
 //
 // Thread safety: single-threaded tests.
-#include <ringo/protocol/reply_writer.h>
 #include <ringo/protocol/request_parser.h>
 
+#include <algorithm>
 #include <cstring>
-#include <limits>
-#include <optional>
 #include <ostream>
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>

@@ -6,7 +6,7 @@
 // Thread safety: one test uses threads to share storage.
 #include <ringo/bytes.h>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -186,6 +187,7 @@ TEST(Bytes, StorageMayBeSharedBetweenThreads) {
   constexpr int kRounds = 20000;
   const Bytes bytes = Bytes::copy_from("shared between threads");
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([bytes] {
       for (int i = 0; i < kRounds; ++i) {

@@ -7,11 +7,16 @@
 #include <ringo/bytes.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
+#include <new>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 namespace ringo {
 namespace detail {
