@@ -45,6 +45,8 @@ inline constexpr std::uint32_t kMaxShards = 1U << 10U;  // well inside the 16 bi
 
 namespace hash_internal {
 
+inline constexpr std::uint64_t kSalt = 0xA0761D6478BD642FU;  // odd, half of its bits set
+
 inline std::uint64_t load8(const char* at) {
   std::uint64_t value = 0;
   std::memcpy(&value, at, sizeof value);
@@ -95,7 +97,7 @@ inline std::uint64_t hash_key(std::string_view key, const HashSeed& seed) {
     low = load8(at + left - 16);
     high = load8(at + left - 8);
   }
-  return mix(seed.second ^ size, mix(low ^ seed.second, high ^ state));
+  return mix(hash_internal::kSalt ^ size, mix(low ^ seed.second, high ^ state));
 }
 
 }  // namespace ringo::server

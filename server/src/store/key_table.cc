@@ -162,7 +162,7 @@ void KeyTable::insert(const HashedKey& key, Entry* entry) {
 void KeyTable::erase(Location location, std::uint64_t hash) {
   remove(array_for(hash_position(hash)), location.bucket, location.slot, hash);
   --size_;
-  advance(1);
+  advance(kSweepPerErase);
   if (size_ < shrink_below_) [[unlikely]] {
     maybe_shrink();
   }

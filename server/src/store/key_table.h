@@ -163,6 +163,7 @@ class KeyTable {
  private:
   static constexpr std::uintptr_t kExpiresBit = 1;
   static constexpr std::uint32_t kSweepPerInsert = 2;
+  static constexpr std::uint32_t kSweepPerErase = 4;  // of a table that shrinks: mostly empty
   static constexpr std::uint64_t kEnd = std::uint64_t{1} << 32U;
 
   static std::uintptr_t make_slot(Entry* entry) {
