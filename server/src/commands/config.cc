@@ -3,6 +3,7 @@
 // CONFIG: the parameters that tools ask for. Those that the running server heeds can be set; those
 // that describe it are fixed; those of features that it does not have show that they are off.
 
+#include <ringo/protocol/resp.h>
 #include <ringo/server/config.h>
 #include <ringo/server/state.h>
 #include <ringo/server/stats.h>
@@ -147,17 +148,22 @@ std::string problem_with(const Parameter& parameter, std::string_view value,
                ? std::string()
                : fmt::format("this server supports '{}' only", parameter.constant);
   }
-  std::optional<std::uint64_t> parsed = parse_memory(value);
-  if (parameter.kind == Parameter::Kind::kNumber) {
-    const bool is_digits =
-        std::ranges::all_of(value, [](char byte) { return byte >= '0' && byte <= '9'; });
-    if (!parsed || !is_digits) {
+  std::optional<std::uint64_t> parsed;
+  if (parameter.kind == Parameter::Kind::kMemory) {
+    parsed = parse_memory(value);
+    if (!parsed) {
+      return "argument must be a memory value";
+    }
+  } else {
+    const std::optional<std::int64_t> integer = protocol::parse_integer(value);
+    if (!integer) {
       return "argument couldn't be parsed into an integer";
     }
-  } else if (!parsed) {
-    return "argument must be a memory value";
+    if (*integer >= 0) {
+      parsed = static_cast<std::uint64_t>(*integer);
+    }
   }
-  if (*parsed < parameter.least || *parsed > parameter.most) {
+  if (!parsed || *parsed < parameter.least || *parsed > parameter.most) {
     return fmt::format("argument must be between {} and {} inclusive", parameter.least,
                        parameter.most);
   }
@@ -209,25 +215,31 @@ std::optional<std::vector<Change>> parse_changes(CommandContext& context) {
 }  // namespace
 
 void config_get(CommandContext& context) {
-  std::vector<const Parameter*> found;
+  struct Found {
+    const Parameter* parameter;
+    std::string_view name;  // as the client spells it, where it gives a name and not a pattern
+  };
+  std::vector<Found> found;
+  const std::span<const std::string_view> patterns = context.args.subspan(2);
   for (const Parameter& parameter : kParameters) {
-    const bool is_wanted = std::ranges::any_of(
-        context.args.subspan(2),
-        [&](std::string_view pattern) { return matches_glob(to_lower(pattern), parameter.name); });
-    if (is_wanted) {
-      found.push_back(&parameter);
+    const auto at = std::ranges::find_if(patterns, [&](std::string_view pattern) {
+      return matches_glob(to_lower(pattern), parameter.name);
+    });
+    if (at != patterns.end()) {
+      found.push_back(
+          {&parameter, equals_ignoring_case(*at, parameter.name) ? *at : parameter.name});
     }
   }
   context.reply.map(found.size());
-  for (const Parameter* parameter : found) {
-    context.reply.bulk(parameter->name);
+  for (const auto& [parameter, name] : found) {
+    context.reply.bulk(name);
     context.reply.bulk(value_of(*parameter, context.state));
   }
 }
 
 void config_set(CommandContext& context) {
   if (context.args.size() % 2 != 0) {
-    return reply_wrong_arity(context.reply, context.command->name);
+    return context.reply.error(kSyntaxError);
   }
   const std::optional<std::vector<Change>> changes = parse_changes(context);
   if (!changes) {

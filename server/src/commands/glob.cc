@@ -27,7 +27,7 @@ bool matches_class(std::string_view pattern, std::size_t& at, unsigned char byte
       found = found || byte_at(pattern, at + 1) == byte;
       at += 2;
     } else if (at + 2 < pattern.size() && pattern[at + 1] == '-') {
-      const auto [low, high] = std::minmax(byte_at(pattern, at), byte_at(pattern, at + 2));
+      const auto [low, high] = std::minmax({byte_at(pattern, at), byte_at(pattern, at + 2)});
       found = found || (byte >= low && byte <= high);
       at += 3;
     } else {

@@ -214,7 +214,7 @@ void command_info(CommandContext& context) {
     if (const Command* found = find_full_name(name)) {
       reply_info(context.reply, *found);
     } else {
-      context.reply.null_array();
+      context.reply.null();
     }
   }
 }

@@ -51,9 +51,12 @@ struct ScanOptions {
   bool wants_strings = true;  // false: of another type, of which there are no keys
 };
 
-/// As strtoul in base 10, which Redis uses: digits only here, blanks and signs are refused.
+/// Digits; nothing at all is 0, as for Redis.
 std::optional<std::uint64_t> parse_cursor(std::string_view text) {
   std::uint64_t cursor = 0;
+  if (text.empty()) {
+    return cursor;
+  }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cursor);
   if (error != std::errc() || end != text.data() + text.size()) {
     return std::nullopt;
