@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <ringo/detail/block_thread.h>
 #include <ringo/join_error.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
@@ -62,12 +63,6 @@ struct RuntimeConfig {
 /// Runs `waiter` on the calling thread, which meanwhile drives the runtime (current_thread) or
 /// sleeps (multi_thread).
 void block_on(RuntimeShared& runtime, Task<void> waiter);
-/// Runs a task on the calling thread, which sleeps while it waits. No runtime is needed, and none
-/// is driven: sleep() and sockets do not work in it.
-void block_thread_on(Task<void> task);
-/// Panics: UsageError on a worker thread, whose other tasks `what` would hold up.
-void refuse_on_worker(const char* what);
-
 }  // namespace detail
 
 /// Where tasks can be spawned from anywhere. Cheap to copy; does not keep the runtime running, and

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: MIT
+//
+// What the halves of an mpsc channel share, and the awaiters they hand out; see sync/mpsc.h.
+//
+// A bounded channel has a semaphore for its capacity: a permit is taken before a value is queued
+// and given back when it is received, so "closed and all permits home" means that nothing is on its
+// way. An unbounded one knows that from the queue's own end mark.
+//
+// Counts: strong senders (the channel closes with the last), weak senders (for the user to see),
+// and references to the memory (the strong senders together hold one).
+
+#pragma once
+
+#include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/mpsc_queue.h>
+#include <ringo/detail/semaphore_core.h>
+#include <ringo/detail/wait_list.h>
+#include <ringo/result.h>
+#include <ringo/sync/mpsc_error.h>
+#include <ringo/task.h>
+#include <ringo/time.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace ringo::mpsc {
+
+namespace detail {
+
+using ringo::detail::Branch;
+using ringo::detail::LeafAwaiter;
+using ringo::detail::PermitWait;
+using ringo::detail::SemaphoreCore;
+
+template <class T>
+class Channel {
+ public:
+  Channel(std::size_t capacity_limit, bool bounded) noexcept
+      : capacity(capacity_limit), max_capacity(capacity_limit), is_bounded(bounded) {}
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  ~Channel() = default;
+
+  /// Queues a value for which there is a permit.
+  void publish(T&& value) {
+    std::uint64_t position = 0;
+    (void)queue.claim(position);  // a bounded channel's queue is never closed itself
+    queue.publish(position, std::move(value));
+  }
+
+  /// Returns capacity that was not used.
+  void give_back(std::size_t count) noexcept {
+    capacity.release(count);
+    if (capacity.is_closed_with(max_capacity)) {
+      queue.wake_consumer();  // which may have waited for just this permit
+    }
+  }
+
+  /// Consumer: the next value, if it is there.
+  std::optional<T> pop() {
+    if (!queue.has_ready()) {
+      return std::nullopt;
+    }
+    std::optional<T> value(std::move(queue.front()));
+    queue.discard_front();
+    if (is_bounded) {
+      capacity.release(1);
+    }
+    return value;
+  }
+
+  /// Consumer: nothing will ever come again.
+  [[nodiscard]] bool is_finished() const noexcept {
+    return is_bounded ? capacity.is_closed_with(max_capacity) : queue.is_finished();
+  }
+
+  /// No more sends. By the receiver, or with the last sender.
+  void close() noexcept {
+    if (is_bounded) {
+      capacity.close();
+    } else {
+      queue.close();
+    }
+    queue.wake_consumer();
+    closed_waiters.wake_all();
+  }
+  /// What senders see.
+  [[nodiscard]] bool is_closed() const noexcept {
+    return is_bounded ? capacity.is_closed() : queue.is_closed();
+  }
+  /// What the receiver sees: permits that are out keep the channel open.
+  [[nodiscard]] bool is_closed_for_receiver() const noexcept {
+    if (!is_bounded) {
+      return queue.is_closed();
+    }
+    return capacity.is_closed() && capacity.available() + queue.length() >= max_capacity;
+  }
+
+  void add_strong() noexcept {
+    strong_.fetch_add(1, std::memory_order_relaxed);
+  }  // from a strong one
+  void drop_strong() noexcept {
+    // acq_rel: all sends happen before the close.
+    if (strong_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      close();
+      release();
+    }
+  }
+  /// From a weak one. False: the last strong one has gone.
+  [[nodiscard]] bool upgrade() noexcept {
+    std::size_t count = strong_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    while (count != 0) {
+      if (strong_.compare_exchange_weak(count, count + 1, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  void add_weak() noexcept { weak_.fetch_add(1, std::memory_order_relaxed); }  // a mere number
+  void drop_weak() noexcept { weak_.fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t strong_count() const noexcept {
+    return strong_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] std::size_t weak_count() const noexcept {
+    return weak_.load(std::memory_order_acquire);
+  }
+
+  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    // acq_rel: all uses happen before the destruction.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete this;
+    }
+  }
+
+  ringo::detail::MpscQueue<T> queue;
+  SemaphoreCore capacity;
+  const std::size_t max_capacity;
+  const bool is_bounded;
+  ringo::detail::WaitList closed_waiters;
+
+ private:
+  std::atomic<std::size_t> strong_{1};
+  std::atomic<std::size_t> weak_{0};
+  std::atomic<std::size_t> references_{1};  // the strong senders'
+};
+
+/// A reference to the channel's memory.
+template <class T>
+class ChannelRef {
+ public:
+  ChannelRef() = default;
+  static ChannelRef make(std::size_t capacity, bool is_bounded) {
+    ChannelRef made;
+    made.channel_ = new Channel<T>(capacity, is_bounded);
+    made.channel_->add_reference();
+    return made;
+  }
+  explicit ChannelRef(Channel<T>& channel) noexcept : channel_(&channel) {
+    channel.add_reference();
+  }
+  ChannelRef(const ChannelRef& other) noexcept : channel_(other.channel_) {
+    if (channel_ != nullptr) {
+      channel_->add_reference();
+    }
+  }
+  ChannelRef(ChannelRef&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+  ChannelRef& operator=(ChannelRef other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~ChannelRef() {
+    if (channel_ != nullptr) {
+      channel_->release();
+    }
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return channel_ != nullptr; }
+  Channel<T>* operator->() const noexcept { return channel_; }
+  Channel<T>& operator*() const noexcept { return *channel_; }
+
+ private:
+  Channel<T>* channel_ = nullptr;
+};
+
+/// What bounded and unbounded senders have in common.
+template <class T>
+class SenderBase {
+ public:
+  /// Takes over the strong count that a new channel, or an upgrade, brings.
+  explicit SenderBase(const ChannelRef<T>& channel) noexcept : channel_(&*channel) {}
+  SenderBase(const SenderBase& other) noexcept : channel_(other.channel_) {
+    if (channel_ != nullptr) {
+      channel_->add_strong();
+    }
+  }
+  SenderBase(SenderBase&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+  SenderBase& operator=(SenderBase other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~SenderBase() {
+    if (channel_ != nullptr) {
+      channel_->drop_strong();
+    }
+  }
+
+  /// Waits until the receiver is destroyed or closed. Cancel safe.
+  [[nodiscard]] ringo::detail::ClosedAwaiter<Channel<T>> closed() const noexcept {
+    return ringo::detail::ClosedAwaiter<Channel<T>>(*channel_);
+  }
+  [[nodiscard]] bool is_closed() const noexcept { return channel_->is_closed(); }
+  [[nodiscard]] bool same_channel(const SenderBase& other) const noexcept {
+    return channel_ == other.channel_;
+  }
+  [[nodiscard]] std::size_t strong_count() const noexcept { return channel_->strong_count(); }
+  [[nodiscard]] std::size_t weak_count() const noexcept { return channel_->weak_count(); }
+
+ protected:
+  [[nodiscard]] Channel<T>& channel() const noexcept { return *channel_; }
+  [[nodiscard]] ChannelRef<T> channel_ref() const noexcept { return ChannelRef<T>(*channel_); }
+
+ private:
+  template <class, class>
+  friend class WeakSenderBase;
+
+  Channel<T>* channel_;
+};
+
+template <class T, class Strong>
+class WeakSenderBase {
+ public:
+  explicit WeakSenderBase(const SenderBase<T>& sender) noexcept : channel_(sender.channel_ref()) {
+    channel_->add_weak();
+  }
+  WeakSenderBase(const WeakSenderBase& other) noexcept : channel_(other.channel_) {
+    if (channel_) {
+      channel_->add_weak();
+    }
+  }
+  WeakSenderBase(WeakSenderBase&& other) noexcept : channel_(std::move(other.channel_)) {}
+  WeakSenderBase& operator=(WeakSenderBase other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~WeakSenderBase() {
+    if (channel_) {
+      channel_->drop_weak();
+    }
+  }
+
+  /// A sender again, unless the last one has gone.
+  [[nodiscard]] std::optional<Strong> upgrade() const noexcept {
+    if (!channel_->upgrade()) {
+      return std::nullopt;
+    }
+    return Strong(channel_);
+  }
+  [[nodiscard]] std::size_t strong_count() const noexcept { return channel_->strong_count(); }
+  [[nodiscard]] std::size_t weak_count() const noexcept { return channel_->weak_count(); }
+
+ private:
+  ChannelRef<T> channel_;
+};
+
+template <class T>
+class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
+ public:
+  SendAwaiter(Channel<T>& channel, T&& value)
+      : channel_(&channel), wait_(channel.capacity, 1), value_(std::move(value)) {}
+  SendAwaiter(SendAwaiter&&) = default;
+  SendAwaiter& operator=(SendAwaiter&&) = delete;
+  ~SendAwaiter() = default;
+
+  bool poll() noexcept { return wait_.poll(); }
+  bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
+  bool is_ended() noexcept { return wait_.is_ended(); }
+  std::expected<void, SendError<T>> await_resume() {
+    if (!wait_.take()) {
+      return std::unexpected(SendError<T>{std::move(value_)});
+    }
+    channel_->publish(std::move(value_));
+    return {};
+  }
+
+ private:
+  Channel<T>* channel_;
+  PermitWait wait_;
+  T value_;
+};
+
+template <class T, class Permit>
+class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
+ public:
+  ReserveAwaiter(ChannelRef<T> channel, std::size_t count) noexcept
+      : channel_(std::move(channel)), wait_(channel_->capacity, count) {}
+  ReserveAwaiter(ReserveAwaiter&&) = default;
+  ReserveAwaiter& operator=(ReserveAwaiter&&) = delete;
+  ~ReserveAwaiter() {
+    // The channel may have waited for just this one (see Channel::give_back).
+    if (wait_.take()) {
+      channel_->give_back(wait_.count());
+    }
+  }
+
+  bool poll() noexcept { return is_too_many() || wait_.poll(); }
+  bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
+  bool is_ended() noexcept { return wait_.is_ended(); }
+  Result<Permit> await_resume() {
+    if (is_too_many()) {
+      return std::unexpected(Error(
+          channel_->is_closed() ? ErrorKind::kClosed : ErrorKind::kInvalidInput, "mpsc reserve"));
+    }
+    if (!wait_.take()) {
+      return std::unexpected(Error(ErrorKind::kClosed, "mpsc reserve"));
+    }
+    if constexpr (std::is_constructible_v<Permit, ChannelRef<T>, std::size_t>) {
+      return Permit(channel_, wait_.count());
+    } else {
+      return Permit(channel_);
+    }
+  }
+
+ private:
+  [[nodiscard]] bool is_too_many() const noexcept { return wait_.count() > channel_->max_capacity; }
+
+  ChannelRef<T> channel_;
+  PermitWait wait_;
+};
+
+/// The waiting part of the two receiving awaiters.
+template <class T, class Derived>
+class ReceiveBase : public LeafAwaiter<Derived> {
+ public:
+  explicit ReceiveBase(Channel<T>& channel) noexcept : channel_(&channel) {}
+  ReceiveBase(ReceiveBase&& other) noexcept
+      : LeafAwaiter<Derived>(other),
+        channel_(other.channel_),
+        is_enlisted_(std::exchange(other.is_enlisted_, false)) {}
+  ReceiveBase& operator=(ReceiveBase&&) = delete;
+
+  bool enlist(Branch& branch) {
+    for (;;) {
+      is_enlisted_ = channel_->queue.start_waiting(branch);
+      // The look comes after the registration: whoever closes looks for the waker afterwards.
+      if (is_enlisted_ && !channel_->is_finished()) {
+        return true;
+      }
+      stop_waiting();
+      if (self().poll()) {
+        return false;
+      }
+    }
+  }
+  bool is_ended() noexcept {
+    stop_waiting();
+    return self().poll() || !enlist(this->branch());
+  }
+
+ protected:
+  ~ReceiveBase() { stop_waiting(); }
+
+  [[nodiscard]] Channel<T>& channel() const noexcept { return *channel_; }
+
+ private:
+  Derived& self() noexcept { return static_cast<Derived&>(*this); }
+  void stop_waiting() noexcept {
+    if (std::exchange(is_enlisted_, false)) {
+      channel_->queue.stop_waiting();
+    }
+  }
+
+  Channel<T>* channel_;
+  bool is_enlisted_ = false;
+};
+
+template <class T>
+class RecvAwaiter final : public ReceiveBase<T, RecvAwaiter<T>> {
+ public:
+  using ReceiveBase<T, RecvAwaiter>::ReceiveBase;
+
+  // The value stays in the channel until await_resume(), so that a cancelled recv loses nothing.
+  bool poll() noexcept {
+    return this->channel().queue.has_ready() || this->channel().is_finished();
+  }
+  std::optional<T> await_resume() { return this->channel().pop(); }
+};
+
+template <class T>
+class RecvManyAwaiter final : public ReceiveBase<T, RecvManyAwaiter<T>> {
+ public:
+  RecvManyAwaiter(Channel<T>& channel, std::vector<T>& into, std::size_t limit) noexcept
+      : ReceiveBase<T, RecvManyAwaiter>(channel), into_(&into), limit_(limit) {}
+
+  bool poll() noexcept {
+    return limit_ == 0 || this->channel().queue.has_ready() || this->channel().is_finished();
+  }
+  std::size_t await_resume() {
+    std::size_t count = 0;
+    Channel<T>& channel = this->channel();
+    while (count < limit_ && channel.queue.has_ready()) {
+      into_->push_back(std::move(channel.queue.front()));
+      channel.queue.discard_front();
+      ++count;
+    }
+    if (count != 0 && channel.is_bounded) {
+      channel.capacity.release(count);
+    }
+    return count;
+  }
+
+ private:
+  std::vector<T>* into_;
+  std::size_t limit_;
+};
+
+template <class Sender, class T>
+Task<std::expected<void, TrySendError<T>>> send_with_timeout(Sender sender, T value,
+                                                             Duration timeout) {
+  auto permit = co_await time::timeout(timeout, sender.reserve());
+  if (!permit) {
+    TrySendError<T> error{permit.error().kind() == ErrorKind::kTimedOut ? SendFailure::kTimedOut
+                                                                        : SendFailure::kClosed,
+                          std::move(value)};
+    co_return std::unexpected(std::move(error));
+  }
+  permit->send(std::move(value));
+  co_return std::expected<void, TrySendError<T>>();
+}
+
+template <class Sender, class OwnedPermit>
+Task<Result<OwnedPermit>> reserve_owned(Sender sender) {
+  auto permit = co_await sender.reserve();
+  if (!permit) {
+    co_return std::unexpected(permit.error());
+  }
+  OwnedPermit owned(std::move(sender), *std::move(permit));
+  co_return Result<OwnedPermit>(std::move(owned));
+}
+
+}  // namespace detail
+}  // namespace ringo::mpsc

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+//
+// mpsc: many senders, one receiver, every value delivered once and in order (per sender). The way
+// to give work to a task that owns something. As tokio::sync::mpsc.
+//
+//   auto [tx, rx] = ringo::mpsc::channel<std::string>(32);
+//   co_await tx.send("hello");
+//   while (std::optional<std::string> message = co_await rx.recv()) { … }
+//
+// A bounded channel makes senders wait when it is full: back-pressure. An unbounded one never does,
+// and its memory is bounded by nothing but the receiver's speed. One value and an answer: oneshot.
+// Every receiver sees every value: broadcast. Only the latest: watch.
+//
+// The channel closes when all senders are gone, or by Receiver::close(); what was sent before is
+// still received. It needs no runtime: halves may live in different runtimes, or in plain threads
+// through the blocking_ members.
+//
+// Thread safety: a Sender may be copied to any thread, one copy is used by one thread at a time as
+// far as assignment goes; sending is safe from any thread. The Receiver is one owner's.
+
+#pragma once
+
+#include <ringo/detail/block_thread.h>
+#include <ringo/detail/mpsc_channel.h>
+#include <ringo/sync/mpsc_error.h>
+#include <ringo/task.h>
+#include <ringo/time.h>
+#include <ringo/usage_error.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace ringo::mpsc {
+
+/// The most that channel() takes.
+inline constexpr std::size_t kMaxCapacity = ringo::detail::SemaphoreCore::kMaxPermits;
+
+template <class T>
+class Sender;
+template <class T>
+class WeakSender;
+template <class T>
+class UnboundedSender;
+template <class T>
+class WeakUnboundedSender;
+
+/// Room for one value. Sending through it cannot fail and does not wait. Destroying it unused gives
+/// the room back. Keeps the channel open, as a sender does.
+template <class T>
+class [[nodiscard]] Permit {
+ public:
+  explicit Permit(detail::ChannelRef<T> channel) noexcept : channel_(std::move(channel)) {}
+  Permit(Permit&&) noexcept = default;
+  Permit& operator=(Permit&& other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~Permit() {
+    if (channel_) {
+      channel_->give_back(1);
+    }
+  }
+
+  /// Uses the permit up.
+  void send(T value) {
+    const detail::ChannelRef<T> channel(std::move(channel_));
+    channel->publish(std::move(value));
+  }
+
+ private:
+  detail::ChannelRef<T> channel_;
+};
+
+/// Room for several values.
+template <class T>
+class [[nodiscard]] PermitIterator {
+ public:
+  PermitIterator(detail::ChannelRef<T> channel, std::size_t count) noexcept
+      : channel_(std::move(channel)), count_(count) {}
+  PermitIterator(PermitIterator&& other) noexcept
+      : channel_(std::move(other.channel_)), count_(std::exchange(other.count_, 0)) {}
+  PermitIterator& operator=(PermitIterator&& other) noexcept {
+    std::swap(channel_, other.channel_);
+    std::swap(count_, other.count_);
+    return *this;
+  }
+  ~PermitIterator() {
+    if (count_ != 0) {
+      channel_->give_back(count_);
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  /// The next permit, while there is one.
+  [[nodiscard]] std::optional<Permit<T>> next() noexcept {
+    if (count_ == 0) {
+      return std::nullopt;
+    }
+    --count_;
+    return Permit<T>(channel_);
+  }
+
+ private:
+  detail::ChannelRef<T> channel_;
+  std::size_t count_;
+};
+
+/// A permit that has taken its sender along.
+template <class T>
+class [[nodiscard]] OwnedPermit {
+ public:
+  OwnedPermit(Sender<T> sender, Permit<T> permit) noexcept
+      : sender_(std::move(sender)), permit_(std::move(permit)) {}
+
+  /// Sends, and gives the sender back.
+  Sender<T> send(T value) && {
+    permit_.send(std::move(value));
+    return std::move(sender_);
+  }
+  /// Gives room and sender back.
+  Sender<T> release() && {
+    const Permit<T> unused(std::move(permit_));
+    return std::move(sender_);
+  }
+
+ private:
+  Sender<T> sender_;
+  Permit<T> permit_;
+};
+
+/// A sender of a bounded channel. Copy it for each producer.
+template <class T>
+class Sender : public detail::SenderBase<T> {
+ public:
+  using detail::SenderBase<T>::SenderBase;
+
+  /// Waits for room, first come first served, and sends. Errors: SendError with the value if the
+  /// receiver has gone. Success does not prove that the value will be looked at.
+  ///
+  /// Cancel safety: if it is cancelled the value is destroyed and was surely not sent; the place in
+  /// the queue is lost. reserve() keeps the value out of it. Requires: the sender lives meanwhile.
+  [[nodiscard]] detail::SendAwaiter<T> send(T value) const {
+    return detail::SendAwaiter<T>(this->channel(), std::move(value));
+  }
+
+  /// Sends if there is room now. Never overtakes senders that wait.
+  std::expected<void, TrySendError<T>> try_send(T value) const {
+    if (const std::optional<SendFailure> failure = try_take(1)) {
+      return std::unexpected(TrySendError<T>{*failure, std::move(value)});
+    }
+    this->channel().publish(std::move(value));
+    return {};
+  }
+
+  /// send() with a limit to the waiting. Panics: as time::sleep.
+  Task<std::expected<void, TrySendError<T>>> send_timeout(T value, Duration timeout) const {
+    return detail::send_with_timeout<Sender, T>(*this, std::move(value), timeout);
+  }
+
+  /// send() for threads. Panics: UsageError on a worker thread.
+  std::expected<void, SendError<T>> blocking_send(T value) const {
+    ringo::detail::refuse_on_worker("mpsc::Sender::blocking_send");
+    std::optional<std::expected<void, SendError<T>>> result;
+    const auto send_from_thread =
+        [](const Sender& sender, T inner,
+           std::optional<std::expected<void, SendError<T>>>& into) -> Task<void> {
+      into.emplace(co_await sender.send(std::move(inner)));
+    };
+    ringo::detail::block_thread_on(send_from_thread(*this, std::move(value), result));
+    return *std::move(result);
+  }
+
+  /// Waits for room for one value, or for several at once. Errors: kClosed; kInvalidInput for more
+  /// than the channel holds. Cancel safety: no room is lost, the place in the queue is.
+  [[nodiscard]] detail::ReserveAwaiter<T, Permit<T>> reserve() const {
+    return detail::ReserveAwaiter<T, Permit<T>>(this->channel_ref(), 1);
+  }
+  [[nodiscard]] detail::ReserveAwaiter<T, PermitIterator<T>> reserve_many(std::size_t count) const {
+    return detail::ReserveAwaiter<T, PermitIterator<T>>(this->channel_ref(), count);
+  }
+  /// reserve() with a permit that takes the sender along.
+  Task<Result<OwnedPermit<T>>> reserve_owned() && {
+    return detail::reserve_owned<Sender, OwnedPermit<T>>(std::move(*this));
+  }
+
+  [[nodiscard]] std::expected<Permit<T>, SendFailure> try_reserve() const {
+    if (const std::optional<SendFailure> failure = try_take(1)) {
+      return std::unexpected(*failure);
+    }
+    return Permit<T>(this->channel_ref());
+  }
+  [[nodiscard]] std::expected<PermitIterator<T>, SendFailure> try_reserve_many(
+      std::size_t count) const {
+    if (const std::optional<SendFailure> failure = try_take(count)) {
+      return std::unexpected(*failure);
+    }
+    return PermitIterator<T>(this->channel_ref(), count);
+  }
+
+  /// Room that is free now, and in all.
+  [[nodiscard]] std::size_t capacity() const noexcept {
+    return this->channel().capacity.available();
+  }
+  [[nodiscard]] std::size_t max_capacity() const noexcept { return this->channel().max_capacity; }
+
+  [[nodiscard]] WeakSender<T> downgrade() const noexcept { return WeakSender<T>(*this); }
+
+ private:
+  /// Takes capacity, or says why not.
+  [[nodiscard]] std::optional<SendFailure> try_take(std::size_t count) const noexcept {
+    switch (this->channel().capacity.try_acquire(count)) {
+      case ringo::detail::SemaphoreCore::Try::kAcquired:
+        return std::nullopt;
+      case ringo::detail::SemaphoreCore::Try::kNoPermits:
+        return SendFailure::kFull;
+      default:
+        return SendFailure::kClosed;
+    }
+  }
+};
+
+/// A sender that does not keep the channel open.
+template <class T>
+class WeakSender : public detail::WeakSenderBase<T, Sender<T>> {
+ public:
+  using detail::WeakSenderBase<T, Sender<T>>::WeakSenderBase;
+};
+
+/// A sender of an unbounded channel.
+template <class T>
+class UnboundedSender : public detail::SenderBase<T> {
+ public:
+  using detail::SenderBase<T>::SenderBase;
+
+  /// Sends, at once. Errors: SendError with the value if the receiver has gone.
+  std::expected<void, SendError<T>> send(T value) const {
+    if (!this->channel().queue.push(std::move(value))) {
+      return std::unexpected(SendError<T>{std::move(value)});
+    }
+    return {};
+  }
+
+  [[nodiscard]] WeakUnboundedSender<T> downgrade() const noexcept {
+    return WeakUnboundedSender<T>(*this);
+  }
+};
+
+template <class T>
+class WeakUnboundedSender : public detail::WeakSenderBase<T, UnboundedSender<T>> {
+ public:
+  using detail::WeakSenderBase<T, UnboundedSender<T>>::WeakSenderBase;
+};
+
+/// The receiving half, of either kind of channel. Destroying it closes the channel and destroys
+/// what is in it.
+template <class T>
+class [[nodiscard]] Receiver {
+ public:
+  explicit Receiver(detail::ChannelRef<T> channel) noexcept : channel_(std::move(channel)) {}
+  Receiver(Receiver&&) noexcept = default;
+  Receiver& operator=(Receiver&& other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~Receiver() {
+    if (channel_) {
+      close();
+      while (try_recv().has_value()) {
+      }
+    }
+  }
+
+  /// The next value; nullopt once the channel is closed and everything, permits that were out at
+  /// the time included, has been received. Cancel safe.
+  [[nodiscard]] detail::RecvAwaiter<T> recv() { return detail::RecvAwaiter<T>(*channel_); }
+
+  /// Waits for at least one value, appends up to `limit` to `into` without waiting further, and
+  /// returns how many: 0 when recv() would give nullopt, or for a limit of 0. Cancel safe.
+  [[nodiscard]] detail::RecvManyAwaiter<T> recv_many(std::vector<T>& into, std::size_t limit) {
+    return detail::RecvManyAwaiter<T>(*channel_, into, limit);
+  }
+
+  /// Never claims to be empty while a send has returned: it waits for a sender that is between
+  /// claiming its place and filling it (nanoseconds).
+  [[nodiscard]] std::expected<T, TryRecvError> try_recv() {
+    for (;;) {
+      if (std::optional<T> value = channel_->pop()) {
+        return *std::move(value);
+      }
+      if (channel_->is_finished()) {
+        return std::unexpected(TryRecvError::kDisconnected);
+      }
+      if (!channel_->queue.has_unpublished()) {
+        return std::unexpected(TryRecvError::kEmpty);
+      }
+      std::this_thread::yield();
+    }
+  }
+
+  /// recv() for threads. Panics: UsageError on a worker thread.
+  std::optional<T> blocking_recv() {
+    ringo::detail::refuse_on_worker("mpsc::Receiver::blocking_recv");
+    std::optional<T> result;
+    const auto receive = [](Receiver& receiver, std::optional<T>& into) -> Task<void> {
+      std::optional<T> value = co_await receiver.recv();
+      if (value) {
+        into.emplace(*std::move(value));
+      }
+    };
+    ringo::detail::block_thread_on(receive(*this, result));
+    return result;
+  }
+  /// recv_many() for threads. Panics: UsageError on a worker thread.
+  std::size_t blocking_recv_many(std::vector<T>& into, std::size_t limit) {
+    ringo::detail::refuse_on_worker("mpsc::Receiver::blocking_recv_many");
+    std::size_t count = 0;
+    const auto receive = [](Receiver& receiver, std::vector<T>& values, std::size_t most,
+                            std::size_t& received) -> Task<void> {
+      received = co_await receiver.recv_many(values, most);
+    };
+    ringo::detail::block_thread_on(receive(*this, into, limit, count));
+    return count;
+  }
+
+  /// Makes sends fail. What was sent, and what permits still send, can be received.
+  void close() noexcept { channel_->close(); }
+
+  /// Closed, by either side.
+  [[nodiscard]] bool is_closed() const noexcept { return channel_->is_closed_for_receiver(); }
+  [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
+  [[nodiscard]] std::size_t len() const noexcept { return channel_->queue.length(); }
+  /// Of a bounded channel: room that is free now, and in all.
+  [[nodiscard]] std::size_t capacity() const noexcept { return channel_->capacity.available(); }
+  [[nodiscard]] std::size_t max_capacity() const noexcept { return channel_->max_capacity; }
+  [[nodiscard]] std::size_t sender_strong_count() const noexcept {
+    return channel_->strong_count();
+  }
+  [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_->weak_count(); }
+
+ private:
+  detail::ChannelRef<T> channel_;
+};
+
+template <class T>
+struct Halves {
+  Sender<T> sender;
+  Receiver<T> receiver;
+};
+template <class T>
+struct UnboundedHalves {
+  UnboundedSender<T> sender;
+  Receiver<T> receiver;
+};
+
+/// A channel that holds up to `capacity` values. Memory is taken in blocks as it is needed.
+/// Panics: UsageError for 0 or more than kMaxCapacity.
+template <class T>
+[[nodiscard]] Halves<T> channel(std::size_t capacity) {
+  if (capacity == 0 || capacity > kMaxCapacity) {
+    ringo::detail::throw_usage_error("mpsc::channel: the capacity must be from 1 to SIZE_MAX / 8");
+  }
+  auto shared = detail::ChannelRef<T>::make(capacity, true);
+  return {Sender<T>(shared), Receiver<T>(shared)};
+}
+
+/// A channel without a limit.
+template <class T>
+[[nodiscard]] UnboundedHalves<T> unbounded_channel() {
+  auto shared = detail::ChannelRef<T>::make(0, false);
+  return {UnboundedSender<T>(shared), Receiver<T>(shared)};
+}
+
+}  // namespace ringo::mpsc

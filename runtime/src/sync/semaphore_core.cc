@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+#include <ringo/detail/semaphore_core.h>
+
+#include <algorithm>
+
+namespace ringo::detail {
+
+SemaphoreCore::Try SemaphoreCore::acquire_or_wait(SemaphoreWaiter& waiter, Branch& branch,
+                                                  std::size_t count) noexcept {
+  const MutexGuard guard(mutex_);
+  std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+  for (;;) {
+    if ((word & kClosed) != 0) {
+      return Try::kClosed;
+    }
+    if ((word & kHasWaiters) != 0) {
+      break;  // S1: it stays so while we hold the lock
+    }
+    const bool is_enough = word / kPermit >= count;
+    const std::uint64_t desired = is_enough ? word - count * kPermit : word | kHasWaiters;
+    // acq_rel: as in try_acquire().
+    if (word_.compare_exchange_weak(word, desired, std::memory_order_acq_rel,
+                                    std::memory_order_relaxed)) {
+      if (is_enough) {
+        return Try::kAcquired;
+      }
+      break;
+    }
+  }
+  waiter.branch = &branch;
+  waiter.needed = count;
+  waiter.is_granted = false;
+  waiters_.push_back(waiter);
+  return Try::kNoPermits;
+}
+
+void SemaphoreCore::grant(std::uint64_t word, WakeList& woken) noexcept {
+  std::uint64_t free = word / kPermit;
+  while (SemaphoreWaiter* first = waiters_.front()) {
+    if (first->needed > free) {
+      break;
+    }
+    free -= first->needed;
+    waiters_.remove(*first);
+    first->is_granted = true;
+    woken.add(*first->branch);
+  }
+  word = (word & kClosed) | free * kPermit | (waiters_.empty() ? 0 : kHasWaiters);
+  // release: what the releaser did is visible to who acquires next without the lock.
+  word_.store(word, std::memory_order_release);
+}
+
+void SemaphoreCore::release_to_waiters(std::size_t count) noexcept {
+  WakeList woken;
+  {
+    const MutexGuard guard(mutex_);
+    if (waiters_.empty()) {
+      // The last waiter left before we had the lock: others use the fast path again.
+      word_.fetch_add(count * kPermit, std::memory_order_acq_rel);  // as in release()
+      return;
+    }
+    grant(word_.load(std::memory_order_relaxed) + count * kPermit, woken);
+  }
+  woken.schedule_all();
+}
+
+void SemaphoreCore::stop_waiting(SemaphoreWaiter& waiter) noexcept {
+  WakeList woken;
+  bool must_give_back = false;
+  {
+    const MutexGuard guard(mutex_);
+    if (waiter.is_linked()) {
+      waiters_.remove(waiter);
+      // It may have been the big one that held the others up.
+      grant(word_.load(std::memory_order_relaxed), woken);
+    } else {
+      must_give_back = waiter.is_granted;
+    }
+  }
+  woken.schedule_all();
+  if (must_give_back) {
+    release(waiter.needed);
+  }
+}
+
+bool SemaphoreCore::is_waiting(SemaphoreWaiter& waiter) noexcept {
+  const MutexGuard guard(mutex_);
+  return waiter.is_linked();
+}
+
+void SemaphoreCore::close() noexcept {
+  WakeList woken;
+  {
+    const MutexGuard guard(mutex_);
+    word_.fetch_or(kClosed, std::memory_order_seq_cst);  // see is_closed()
+    while (SemaphoreWaiter* waiter = waiters_.pop_front()) {
+      woken.add(*waiter->branch);
+    }
+    word_.fetch_and(~kHasWaiters, std::memory_order_acq_rel);  // S2
+  }
+  woken.schedule_all();
+}
+
+std::size_t SemaphoreCore::forget(std::size_t count) noexcept {
+  const MutexGuard guard(mutex_);
+  std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+  std::size_t forgotten = 0;
+  do {
+    forgotten = std::min<std::size_t>(count, word / kPermit);
+  } while (!word_.compare_exchange_weak(word, word - forgotten * kPermit, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
+  return forgotten;
+}
+
+}  // namespace ringo::detail
