@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+//
+// The pipeline: any split of the input gives the same output; limits, ends of connections,
+// CLIENT REPLY, statistics, and clients that see each other.
+
+#include <ringo/server/executor.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "server/harness.h"
+
+#include "support/random_seed.h"
+
+namespace ringo::server {
+namespace {
+
+std::string pipeline() {
+  std::string input;
+  for (int i = 0; i < 40; ++i) {  // more than one batch
+    const std::string key = "key" + std::to_string(i);
+    input += encode({"SET", key, "value"}) + encode({"GET", key}) + encode({"INCR", "n"});
+  }
+  input += "PING\r\n\r\n*0\r\nECHO \"quoted text\"\r\n";
+  input += encode({"NOSUCH", "x"}) + encode({"GET"});
+  input += encode({"MGET", "key1", "key2", "none"});
+  return input;
+}
+
+TEST(Process, AnySplitOfTheInputGivesTheSameOutput) {
+  Harness whole;
+  const std::string input = pipeline();
+  const std::string expected = whole.connection.send(input);
+  for (std::size_t at = 0; at <= input.size(); at += 7) {
+    Harness split;
+    std::string output = split.connection.send(input.substr(0, at));
+    output += split.connection.send(input.substr(at));
+    ASSERT_EQ(output, expected) << at;
+  }
+  Harness bytewise;
+  std::string output;
+  for (const char byte : input) {
+    output += bytewise.connection.send({&byte, 1});
+  }
+  EXPECT_EQ(output, expected);
+}
+
+TEST(Process, StopsBetweenTwoRequestsWhenTheOutputIsFull) {
+  std::mt19937_64 random = testing_support::seeded_random();
+  Harness whole;
+  const std::string input = pipeline();
+  const std::string expected = whole.connection.send(input);
+  for (int round = 0; round < 50; ++round) {
+    Harness harness;
+    protocol::RequestParser parser;
+    const std::size_t limit = 1 + random() % 200;
+    // The input ends within a request: its progress must survive, or be begun anew.
+    const std::size_t cut = random() % input.size();
+    std::string pending = input.substr(0, cut);
+    bool has_all = false;
+    std::string output;
+    for (;;) {
+      BytesMut out;
+      const ProcessResult result =
+          process(harness.connection.session(), parser, pending, out, limit);
+      ASSERT_LE(out.size(), limit + 100) << "one reply more at most";
+      output += out.view();
+      pending.erase(0, result.consumed);
+      if (result.status == ProcessStatus::kNeedMore) {
+        if (has_all) {
+          break;
+        }
+        pending += input.substr(cut);
+        has_all = true;
+      }
+    }
+    ASSERT_EQ(output, expected);
+  }
+}
+
+TEST(Process, TakesRequestsOfAnyNumberOfArguments) {
+  for (const std::size_t count : {1, 2, 190, 191, 192, 193, 500, 5000}) {
+    Harness harness;
+    std::string request = "*" + std::to_string(count + 1) + "\r\n$6\r\nEXISTS\r\n";
+    for (std::size_t i = 0; i < count; ++i) {
+      request += "$1\r\nk\r\n";
+    }
+    const std::string output =
+        harness.connection.send(encode({"SET", "k", "v"}) + request + encode({"PING"}) + request);
+    const std::string reply = ":" + std::to_string(count) + "\r\n";
+    EXPECT_EQ(output, "+OK\r\n" + reply + "+PONG\r\n" + reply);
+  }
+}
+
+TEST(Process, AProtocolErrorIsAnsweredAndEndsTheConnection) {
+  Harness harness;
+  EXPECT_EQ(harness.connection.send("PING\r\n*1\r\nPING\r\n"),
+            "+PONG\r\n-ERR Protocol error: expected '$', got 'P'\r\n");
+  EXPECT_EQ(harness.connection.status(), ProcessStatus::kClose);
+  EXPECT_TRUE(harness.connection.session().closes_after_reply());
+}
+
+TEST(Process, NothingIsExecutedAfterQuit) {
+  Harness harness;
+  EXPECT_EQ(harness.connection.send("SET a 1\r\nQUIT\r\nSET b 1\r\n"), "+OK\r\n+OK\r\n");
+  EXPECT_EQ(harness.connection.status(), ProcessStatus::kClose);
+  Connection other(harness.state);
+  EXPECT_EQ(other.ask("EXISTS a b"), ":1\r\n");
+}
+
+TEST(Process, ClientReplyTurnsAnswersOffAndOn) {
+  Harness harness;
+  EXPECT_EQ(
+      harness.connection.send("CLIENT REPLY OFF\r\nPING\r\nGET\r\nCLIENT REPLY ON\r\nPING\r\n"),
+      "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(harness.connection.send("CLIENT REPLY SKIP\r\nECHO a\r\nECHO b\r\n"), "$1\r\nb\r\n");
+  EXPECT_EQ(harness.connection.send(
+                "CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nPING\r\nCLIENT REPLY ON\r\n"),
+            "+OK\r\n");
+  EXPECT_EQ(harness.ask("CLIENT REPLY MAYBE"), "-ERR syntax error\r\n");
+  EXPECT_EQ(harness.connection.send("CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\n"), "+OK\r\n");
+}
+
+TEST(Execute, WritesOneReply) {
+  Harness harness;
+  BytesMut out;
+  protocol::ReplyWriter reply(out);
+  const std::vector<std::string_view> set = {"SET", "k", "v"};
+  execute(harness.connection.session(), set, reply);
+  const std::vector<std::string_view> get = {"get", "k"};
+  execute(harness.connection.session(), get, reply);
+  EXPECT_EQ(out.view(), "+OK\r\n$1\r\nv\r\n");
+}
+
+TEST(Info, CountsWhatHappened) {
+  Harness harness;
+  harness.ask("SET k v\r\nGET k\r\nGET none\r\nGET\r\nNOSUCH\r\nINCR k");
+  harness.ask("SET e v EX 100");
+  const std::string info = harness.ask("INFO everything");
+  for (const std::string_view line : {
+           "redis_version:7.0.15",
+           "connected_clients:1",
+           "total_connections_received:1",
+           "keyspace_hits:1",
+           "keyspace_misses:1",
+           "total_error_replies:3",
+           "errorstat_ERR:count=3",
+           "cmdstat_set:calls=2,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=0",
+           "cmdstat_get:calls=2,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0",
+           "cmdstat_incr:calls=1,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=1",
+           "total_commands_processed:5",
+           "db0:keys=2,expires=1,avg_ttl=0",
+       }) {
+    EXPECT_NE(info.find(std::string(line) + "\r\n"), std::string::npos) << line << '\n' << info;
+  }
+  EXPECT_EQ(harness.ask("CONFIG RESETSTAT"), "+OK\r\n");
+  EXPECT_NE(harness.ask("INFO stats").find("keyspace_hits:0\r\n"), std::string::npos);
+  EXPECT_EQ(harness.ask("INFO nosuchsection"), "$0\r\n\r\n");
+}
+
+TEST(Info, SamplesOperationsPerSecond) {
+  Harness harness;
+  for (int i = 0; i < 100; ++i) {
+    harness.ask("PING");
+  }
+  harness.clock.advance_ms(2000);
+  harness.state.run_cron();
+  EXPECT_NE(harness.ask("INFO stats").find("instantaneous_ops_per_sec:50\r\n"), std::string::npos);
+}
+
+TEST(Clients, SeeAndKillEachOther) {
+  Harness harness;
+  Connection other(harness.state, "10.0.0.9:9");
+  other.ask("CLIENT SETNAME second");
+  other.ask("CLIENT SETINFO LIB-NAME ringo");
+  EXPECT_EQ(other.ask("CLIENT ID"), ":2\r\n");
+  EXPECT_EQ(harness.state.connected_clients(), 2U);
+  harness.clock.advance_ms(5000);
+  const std::string list = harness.ask("CLIENT LIST");
+  EXPECT_NE(list.find("id=2 addr=10.0.0.9:9 laddr=10.0.0.2:6379 fd=7 name=second age=5 idle=5"),
+            std::string::npos)
+      << list;
+  EXPECT_NE(list.find("cmd=client|id user=default lib-name=ringo"), std::string::npos) << list;
+
+  int wakes = 0;
+  other.session().set_kill_hook([&] { ++wakes; });
+  EXPECT_EQ(harness.ask("CLIENT KILL ID 2"), ":1\r\n");
+  EXPECT_EQ(wakes, 1);
+  EXPECT_TRUE(other.session().is_killed());
+  other.ask("SET k v\r\nSET l v");
+  EXPECT_EQ(other.status(), ProcessStatus::kClose);
+}
+
+TEST(Clients, AKillBeforeTheHookIsToldAtOnce) {
+  Harness harness;
+  Connection other(harness.state);
+  harness.ask("CLIENT KILL ID 2");
+  int wakes = 0;
+  other.session().set_kill_hook([&] { ++wakes; });
+  EXPECT_EQ(wakes, 1);
+}
+
+TEST(Clients, KillSparesTheCallerUnlessAskedTo) {
+  Harness harness;
+  EXPECT_EQ(harness.ask("CLIENT KILL TYPE normal"), ":0\r\n");
+  EXPECT_EQ(harness.ask("CLIENT KILL TYPE normal SKIPME no"), ":1\r\n");
+  EXPECT_EQ(harness.connection.status(), ProcessStatus::kClose);
+}
+
+TEST(Clients, AreForgottenWhenTheyGo) {
+  Harness harness;
+  {
+    const Connection other(harness.state);
+    EXPECT_EQ(harness.state.connected_clients(), 2U);
+  }
+  EXPECT_EQ(harness.state.connected_clients(), 1U);
+  EXPECT_EQ(harness.ask("CLIENT LIST").find("id=2 "), std::string::npos);
+}
+
+TEST(Server, ManyConnectionsOnManyThreadsCountTogether) {
+  Harness harness;
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 500;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      Connection connection(harness.state);
+      for (int i = 0; i < kRounds; ++i) {
+        const std::string replies = connection.ask(
+            "INCR n\r\nMSET a 1 b 1\r\nMGET a b\r\nCLIENT LIST\r\nINFO\r\nSCAN 0\r\nDEL a b");
+        EXPECT_EQ(replies.find("\r\n-"), std::string::npos);
+      }
+    });
+  }
+  for (int i = 0; i < 50; ++i) {
+    harness.state.run_cron();
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(harness.ask("GET n"), "$4\r\n2000\r\n");
+  EXPECT_EQ(harness.state.connected_clients(), 1U);
+}
+
+}  // namespace
+}  // namespace ringo::server
