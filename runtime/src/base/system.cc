@@ -2,6 +2,7 @@
 
 #include "base/system.h"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -60,6 +61,13 @@ class RealSystem final : public System {
   }
   int shutdown(int fd, int how) noexcept override { return result_or_errno(::shutdown(fd, how)); }
   int close(int fd) noexcept override { return result_or_errno(::close(fd)); }
+  int duplicate(int fd) noexcept override {
+    return result_or_errno(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  }
+  int set_non_blocking(int fd) noexcept override {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return result_or_errno(flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+  }
   int get_option(int fd, int level, int name, void* value, socklen_t* length) noexcept override {
     return result_or_errno(::getsockopt(fd, level, name, value, length));
   }

@@ -35,6 +35,9 @@ class System {
   virtual std::int64_t sendmsg(int fd, const msghdr* message, int flags) noexcept = 0;
   virtual int shutdown(int fd, int how) noexcept = 0;
   virtual int close(int fd) noexcept = 0;
+  virtual int duplicate(int fd) noexcept = 0;
+  /// For a descriptor that socket() or accept() did not make.
+  virtual int set_non_blocking(int fd) noexcept = 0;
   virtual int get_option(int fd, int level, int name, void* value, socklen_t* length) noexcept = 0;
   virtual int set_option(int fd, int level, int name, const void* value,
                          socklen_t length) noexcept = 0;

@@ -36,7 +36,9 @@ void Source::remove_user() noexcept {
     return;
   }
   // The kernel's watch holds the open file, so close() alone would not send FIN.
-  system_.shutdown(fd_, SHUT_RDWR);
+  if (!is_kept_) {
+    system_.shutdown(fd_, SHUT_RDWR);
+  }
   add_reference();  // disarm()'s own
   if (!home_->disarm(*this)) {
     close_descriptor();

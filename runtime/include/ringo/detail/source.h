@@ -69,6 +69,13 @@ class Source {
   /// The last user's departure shuts the socket down at once (FIN leaves) and closes it as soon as
   /// the driver has let go of it.
   void remove_user() noexcept;
+  [[nodiscard]] bool is_only_user() const noexcept {
+    // acquire: pairs with remove_user(), as for a descriptor that is closed.
+    return users_.load(std::memory_order_acquire) == 1;
+  }
+  /// Somebody else has a duplicate of the descriptor: do not shut the socket down. By the only
+  /// user.
+  void keep_connection() noexcept { is_kept_ = true; }
 
   [[nodiscard]] std::uint64_t readiness() const noexcept {
     // acquire: pairs with on_event().
@@ -105,6 +112,7 @@ class Source {
 
   std::atomic<std::uint64_t> readiness_;
   int fd_;
+  bool is_kept_ = false;                      // only closed, not shut down
   std::atomic<std::uint32_t> users_{1};       // streams, halves
   std::atomic<std::uint32_t> references_{1};  // all the users together, and the driver
   Mutex mutex_;
