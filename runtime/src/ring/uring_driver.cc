@@ -198,7 +198,9 @@ void UringDriver::cancel(Watch& watch) {
     io_uring_submit_and_get_events(&ring_);
     sqe = next_sqe();
   }
-  io_uring_prep_poll_remove(sqe, reinterpret_cast<std::uint64_t>(&watch));
+  // Not a poll_remove: that fails with EALREADY, and leaves the poll, while an event is on its way,
+  // and the shutdown() that precedes every close sends one.
+  io_uring_prep_cancel64(sqe, reinterpret_cast<std::uint64_t>(&watch), 0);
   sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(sqe, kIgnored);
 }
@@ -339,7 +341,7 @@ void UringDriver::shut_down() {
     reap();
     sqe = next_sqe();
   }
-  io_uring_prep_poll_remove(sqe, kWakeFd);
+  io_uring_prep_cancel64(sqe, kWakeFd, 0);
   sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(sqe, kIgnored);
   while (in_flight_ != 0) {
