@@ -51,16 +51,18 @@ struct BlockingCell final : OutputCell<T> {
       cell.output.set_exception(std::current_exception());
     }
     cell.function.reset();
-    cell.settle_output();
     return true;
   }
   static bool cancel(TaskHeader& header) noexcept {
     static_cast<BlockingCell&>(header).function.reset();
     return true;
   }
+  static void drop_output(TaskHeader& header) noexcept {
+    static_cast<OutputCell<T>&>(header).drop_output();
+  }
   static void destroy(TaskHeader& header) noexcept { delete static_cast<BlockingCell*>(&header); }
 
-  static constexpr TaskKind kKind{&poll, &cancel, &destroy};
+  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy};
 
   std::optional<F> function;
 };

@@ -80,8 +80,11 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
 
   /// Gives the handle its driver, on the driver's thread.
   void attach(Driver* driver) noexcept;
-  /// Waits in the driver (see Driver::turn) unless there was an unpark since the last time.
+  /// Waits in the driver (see Driver::turn) unless there was an unpark since the last time. The
+  /// caller looks at all that others may have published for it before it parks again.
   void park(std::optional<std::int64_t> timeout_ns);
+  /// Delivers what has happened, without waiting. An unpark stays in force.
+  void poll();
   /// Carries out what other threads asked for.
   void run_requests();
   /// From now on requests are refused. The driver is not used any more.
@@ -96,6 +99,7 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
   enum ParkState : std::uint32_t { kAwake, kParked, kNotified };
 
   [[nodiscard]] bool request(Kind kind, Source& source);
+  [[nodiscard]] Driver& driver() noexcept;
   static void carry_out(Driver& driver, const Request& request);
 
   System& system_;

@@ -62,24 +62,27 @@ void DriverHandle::attach(Driver* driver) noexcept {
   driver_ = driver;
 }
 
-void DriverHandle::park(std::optional<std::int64_t> timeout_ns) {
-  Driver* driver = nullptr;
-  {
-    const MutexGuard guard(mutex_);
-    driver = driver_;
-  }
+Driver& DriverHandle::driver() noexcept {
+  const MutexGuard guard(mutex_);
+  return *driver_;
+}
+
+void DriverHandle::poll() {
+  // The token stays: it says "look around once more before you sleep", and this is no sleep.
   run_requests();
-  if (timeout_ns != 0) {
-    std::uint32_t expected = kAwake;
-    // seq_cst: see unpark().
-    if (!park_state_.compare_exchange_strong(expected, kParked, std::memory_order_seq_cst)) {
-      // relaxed: we hold the token, nobody else leaves kNotified.
-      park_state_.store(kAwake, std::memory_order_relaxed);
-      timeout_ns = 0;
-    }
+  driver().turn(0);
+  run_requests();
+}
+
+void DriverHandle::park(std::optional<std::int64_t> timeout_ns) {
+  run_requests();
+  std::uint32_t expected = kAwake;
+  // seq_cst: see unpark().
+  if (!park_state_.compare_exchange_strong(expected, kParked, std::memory_order_seq_cst)) {
+    timeout_ns = 0;  // there was an unpark
   }
-  driver->turn(timeout_ns);
-  // seq_cst: see unpark(); a token that came while we were asleep is used up here.
+  driver().turn(timeout_ns);
+  // seq_cst: see unpark(); the token is used up here, and the owner looks around.
   park_state_.exchange(kAwake, std::memory_order_seq_cst);
   run_requests();
 }

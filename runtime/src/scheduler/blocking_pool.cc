@@ -13,6 +13,17 @@
 
 namespace ringo::detail {
 
+void complete(TaskHeader& task) noexcept {
+  const TaskState::Completed completed = task.state.complete();
+  if (!completed.has_join_interest) {
+    task.kind->drop_output(task);
+  }
+  if (completed.has_join_waker) {
+    // acq_rel: exactly one side takes the waker.
+    Waker::from_word(task.join_slot.exchange(0, std::memory_order_acq_rel)).wake();
+  }
+}
+
 void complete_and_release(TaskHeader& task) noexcept {
   bool freed = false;
   if (task.state.try_complete_and_release(freed)) {
@@ -21,10 +32,7 @@ void complete_and_release(TaskHeader& task) noexcept {
     }
     return;
   }
-  if (task.state.complete()) {
-    // acq_rel: exactly one side takes the waker.
-    Waker::from_word(task.join_slot.exchange(0, std::memory_order_acq_rel)).wake();
-  }
+  complete(task);
   release(task);
 }
 
@@ -100,7 +108,18 @@ TaskHeader* BlockingPool::next_job() noexcept {
     tail_ = nullptr;
   }
   --depth_;
+  ++running_;
   return job;
+}
+
+void BlockingPool::note_job_ended(RuntimeShared& runtime) noexcept {
+  {
+    const MutexGuard guard(mutex_);
+    --running_;
+  }
+  if (runtime.clock().is_paused()) {
+    runtime.unpark_all();  // time stood still for the job's sake, perhaps
+  }
 }
 
 void BlockingPool::thread_main(std::shared_ptr<RuntimeShared> runtime) noexcept {
@@ -111,6 +130,7 @@ void BlockingPool::thread_main(std::shared_ptr<RuntimeShared> runtime) noexcept 
   }
   while (TaskHeader* job = next_job()) {
     run_job(*job);
+    note_job_ended(*runtime);
   }
   if (runtime->config().on_thread_stop) {
     runtime->config().on_thread_stop();
@@ -166,7 +186,7 @@ std::size_t BlockingPool::queue_depth() noexcept {
 
 bool BlockingPool::is_busy() noexcept {
   const MutexGuard guard(mutex_);
-  return depth_ != 0 || threads_ != idle_;
+  return depth_ != 0 || running_ != 0;
 }
 
 }  // namespace ringo::detail

@@ -43,6 +43,7 @@ class BlockingPool {
  private:
   void thread_main(std::shared_ptr<RuntimeShared> runtime) noexcept;
   [[nodiscard]] TaskHeader* next_job() noexcept;
+  void note_job_ended(RuntimeShared& runtime) noexcept;
   static void run_job(TaskHeader& job) noexcept;
   static void cancel_job(TaskHeader& job) noexcept;
 
@@ -55,10 +56,14 @@ class BlockingPool {
   std::size_t depth_ RINGO_GUARDED_BY(mutex_) = 0;
   std::size_t threads_ RINGO_GUARDED_BY(mutex_) = 0;
   std::size_t idle_ RINGO_GUARDED_BY(mutex_) = 0;
+  std::size_t running_ RINGO_GUARDED_BY(mutex_) = 0;  ///< jobs taken from the queue, not yet ended
   bool is_closed_ RINGO_GUARDED_BY(mutex_) = false;
 };
 
-/// Publishes that a task has ended: wakes the joiner and drops the life reference.
+/// Publishes that a task has ended: wakes the joiner, or destroys the output if there is none. The
+/// life reference stays with the caller.
+void complete(TaskHeader& task) noexcept;
+/// complete(), and drops the life reference.
 void complete_and_release(TaskHeader& task) noexcept;
 
 }  // namespace ringo::detail

@@ -95,10 +95,7 @@ void Worker::finish(TaskHeader& task) noexcept {
     return;
   }
   OwnedTasks& owner = *task.owner;
-  if (task.state.complete()) {
-    // acq_rel: exactly one side takes the waker.
-    Waker::from_word(task.join_slot.exchange(0, std::memory_order_acq_rel)).wake();
-  }
+  complete(task);
   owner.give_back(task);
   if (shared_.is_shutting_down()) [[unlikely]] {
     shared_.unpark_all();  // the owner waits for it
@@ -245,7 +242,7 @@ void Worker::fire_timers() noexcept {
 }
 
 void Worker::poll_driver() {
-  handle_->park(0);
+  handle_->poll();
   fire_timers();
 }
 
@@ -259,6 +256,9 @@ std::optional<std::int64_t> Worker::park_timeout() {
     if (shared_.blocking_pool().is_busy()) {
       return std::nullopt;  // its end may wake somebody: time waits for it
     }
+    if (shared_.injection().length() != 0) {
+      return 0;  // it ended just now, and has
+    }
     // Nothing is ready, so time may go on: to the next timer at once.
     clock.advance_to(std::max(clock.now(), *expiry));
     return 0;
@@ -266,8 +266,18 @@ std::optional<std::int64_t> Worker::park_timeout() {
   return std::max<std::int64_t>(*expiry - clock.now(), 0);
 }
 
+bool Worker::has_local_work() const noexcept {
+  return lifo_slot_ != nullptr || queue_.length() != 0;
+}
+
 void Worker::park() {
   owned_.collect();
+  if (shared_.clock().is_paused()) {
+    poll_driver();  // what the kernel has ready comes before time goes on
+  }
+  if (has_local_work()) {
+    return;  // what was collected may have been the last to own a user's object, which woke a task
+  }
   const bool is_alone = shared_.workers().size() == 1;
   bool was_last_searcher = false;
   if (!is_alone) {
@@ -283,7 +293,7 @@ void Worker::park() {
   for (;;) {
     handle_->park(park_timeout());
     fire_timers();
-    const bool has_work = lifo_slot_ != nullptr || queue_.length() != 0;
+    const bool has_work = has_local_work();
     if (is_alone) {
       break;
     }

@@ -119,6 +119,7 @@ class Worker {
   [[nodiscard]] TaskHeader* steal() noexcept;
   void push_local(TaskHeader& task) noexcept;
   void stop_searching() noexcept;
+  [[nodiscard]] bool has_local_work() const noexcept;
   void fire_timers() noexcept;
   [[nodiscard]] std::optional<std::int64_t> park_timeout();
   void maintain();

@@ -24,6 +24,9 @@ TimerWheel::TimerWheel(std::int64_t now_ns) noexcept
     : elapsed_(static_cast<std::uint64_t>(now_ns) >> kTickShift) {}
 
 bool TimerWheel::insert(TimerEntry& entry, Branch& branch) noexcept {
+  if (entry.deadline == kNever) {
+    return true;  // in no slot: there is nothing to wake for
+  }
   const MutexGuard guard(mutex_);
   entry.tick = tick_at_or_after(entry.deadline);
   if (entry.tick <= elapsed_) {
@@ -69,14 +72,16 @@ std::optional<TimerWheel::Expiry> TimerWheel::next() const noexcept {
       continue;
     }
     const unsigned shift = level * kSlotBits;
-    const auto now_slot = static_cast<unsigned>((elapsed_ >> shift) & kSlotMask);
+    // From the slot after the current one on. In the current slot itself there is something only on
+    // the outermost level, and that is for the next round, after all the others.
+    const auto first_slot = static_cast<unsigned>(((elapsed_ >> shift) + 1) & kSlotMask);
     const auto distance = static_cast<unsigned>(
-        std::countr_zero(std::rotr(occupied_[level], static_cast<int>(now_slot))));
-    const unsigned slot = (now_slot + distance) & kSlotMask;
+        std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first_slot))));
+    const unsigned slot = (first_slot + distance) & kSlotMask;
     const std::uint64_t level_range = std::uint64_t{1} << (shift + kSlotBits);
     std::uint64_t tick = (elapsed_ & ~(level_range - 1)) + (std::uint64_t{slot} << shift);
     if (tick <= elapsed_) {
-      // Only the outermost level wraps: a slot behind us is in its next round.
+      // Only the outermost level wraps: a slot behind us, or ours, is in its next round.
       tick += level_range;
     }
     return Expiry{tick, level, slot};

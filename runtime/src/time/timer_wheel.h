@@ -30,6 +30,8 @@ class TimerWheel {
   static constexpr std::int64_t kTickNs = std::int64_t{1} << kTickShift;
   static constexpr unsigned kLevels = 6;
   static constexpr unsigned kSlots = 64;
+  /// A deadline that never comes.
+  static constexpr std::int64_t kNever = INT64_MAX;
 
   explicit TimerWheel(std::int64_t now_ns) noexcept;
 

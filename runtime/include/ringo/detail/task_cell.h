@@ -29,12 +29,7 @@ template <class T>
 struct OutputCell : TaskHeader {
   using TaskHeader::TaskHeader;
 
-  /// If nobody will come for it, an exception is reported and a value destroyed right away.
-  void settle_output() noexcept {
-    if (!state.has_join_interest()) {
-      drop_output();
-    }
-  }
+  /// What nobody will come for: an exception is reported, a value destroyed.
   void drop_output() noexcept {
     if (output.has_exception()) {
       report_unhandled_exception(*this, output.take_exception());
@@ -72,7 +67,6 @@ struct TaskCell final : OutputCell<T> {
     }
     cell.output.take_from(cell.body.promise().outcome);
     std::exchange(cell.body, nullptr).destroy();
-    cell.settle_output();
     return true;
   }
 
@@ -86,9 +80,12 @@ struct TaskCell final : OutputCell<T> {
     return true;
   }
 
+  static void drop_output(TaskHeader& header) noexcept {
+    static_cast<OutputCell<T>&>(header).drop_output();
+  }
   static void destroy(TaskHeader& header) noexcept { delete static_cast<TaskCell*>(&header); }
 
-  static constexpr TaskKind kKind{&poll, &cancel, &destroy};
+  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy};
 
   std::coroutine_handle<Promise<T>> body;
 };

@@ -53,6 +53,8 @@ struct TaskKind {
   bool (*poll)(TaskHeader&) noexcept;
   /// Destroys the frames of a cancelled task. False: a frame is pinned, try again when notified.
   bool (*cancel)(TaskHeader&) noexcept;
+  /// Destroys the output, for want of a JoinHandle. An exception is reported.
+  void (*drop_output)(TaskHeader&) noexcept;
   /// Destroys the cell and frees it.
   void (*destroy)(TaskHeader&) noexcept;
 };

@@ -94,26 +94,26 @@ class TaskState {
     return (old & kNotified) != 0;
   }
 
-  /// Whether the JoinHandle still exists; if not, the holder of RUNNING destroys the output itself.
-  [[nodiscard]] bool has_join_interest() const {
-    return (word_.load(std::memory_order_relaxed) & kJoinInterest) != 0;
-  }
-
-  /// By the holder of RUNNING, after the frames are gone and the output is stored. True: a joiner
-  /// may be in the join slot and must be woken. The life reference stays with the caller.
-  [[nodiscard]] bool complete() {
+  struct Completed {
+    bool has_join_waker;     ///< a joiner may be in the join slot and must be woken
+    bool has_join_interest;  ///< the output is the JoinHandle's; else the caller destroys it
+  };
+  /// By the holder of RUNNING, after the frames are gone and the output is stored. The life
+  /// reference stays with the caller.
+  [[nodiscard]] Completed complete() {
     // release: publishes the output to is_complete(); acquire: pairs with add_join_waker(), so that
     // the registered waker is visible.
     const Word old = word_.fetch_add(kComplete - kRunning, std::memory_order_acq_rel);
-    return (old & kJoinWaker) != 0;
+    return {(old & kJoinWaker) != 0, (old & kJoinInterest) != 0};
   }
 
-  /// complete() and release() of the life reference in one step, for when nobody waits. False:
-  /// somebody does, nothing was done. `freed` as in notify_and_release().
+  /// complete() and release() of the life reference in one step, for when that is all there is to
+  /// do. False: it is not (somebody waits; or nobody will take the output, and others keep the
+  /// cell), nothing was done. `freed` as in notify_and_release().
   [[nodiscard]] bool try_complete_and_release(bool& freed) {
     Word old = word_.load(std::memory_order_relaxed);
     do {
-      if ((old & kJoinWaker) != 0) {
+      if ((old & kJoinWaker) != 0 || ((old & kJoinInterest) == 0 && old / kReference != 1)) {
         return false;
       }
       // acq_rel: as in complete().
@@ -126,6 +126,10 @@ class TaskState {
   [[nodiscard]] bool is_complete() const {
     // acquire: pairs with complete(); the output may be read after it.
     return (word_.load(std::memory_order_acquire) & kComplete) != 0;
+  }
+
+  [[nodiscard]] bool is_notified() const {
+    return (word_.load(std::memory_order_relaxed) & kNotified) != 0;
   }
 
   [[nodiscard]] bool is_cancelled() const {

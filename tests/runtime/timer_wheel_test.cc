@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+//
+// The timer wheel against a model that knows each entry's tick, with random histories over the
+// whole range of deadlines, and the cases that a wheel gets wrong by hand.
+
+#include "time/timer_wheel.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/fake_task.h"
+#include "support/random_seed.h"
+
+namespace ringo::detail {
+namespace {
+
+using testing_support::CountingSchedule;
+using testing_support::FakeTask;
+
+constexpr std::int64_t kTick = TimerWheel::kTickNs;
+constexpr std::int64_t kRangeTicks = std::int64_t{1} << 36;
+
+struct Timer {
+  Timer(CountingSchedule& schedule, std::int64_t deadline) : task(schedule), entry(deadline) {}
+  FakeTask task;
+  TimerEntry entry;
+
+  [[nodiscard]] std::int64_t due_tick() const {
+    return entry.deadline <= 0 ? 0 : (entry.deadline - 1) / kTick + 1;
+  }
+  [[nodiscard]] bool has_fired() const { return entry.has_fired.load(); }
+};
+
+struct Wheel {
+  explicit Wheel(std::int64_t start = 0) : now(start), wheel(start) {}
+
+  Timer& add(std::int64_t deadline) {
+    timers.push_back(std::make_unique<Timer>(schedule, deadline));
+    Timer& timer = *timers.back();
+    was_linked = wheel.insert(timer.entry, timer.task.root);
+    return timer;
+  }
+  void advance(std::int64_t to) {
+    now = to;
+    WakeList woken;
+    wheel.advance(to, woken);
+  }
+  /// Follows next_expiry() until the timer has fired, and says when; nullopt: it never came.
+  std::optional<std::int64_t> run_until_fired(const Timer& timer) {
+    for (int steps = 0; steps < 2000 && !timer.has_fired(); ++steps) {
+      const std::optional<std::int64_t> expiry = wheel.next_expiry();
+      if (!expiry || *expiry <= now) {
+        return std::nullopt;
+      }
+      advance(*expiry);
+    }
+    return timer.has_fired() ? std::optional(now) : std::nullopt;
+  }
+
+  std::int64_t now;
+  CountingSchedule schedule;
+  TimerWheel wheel;
+  std::vector<std::unique_ptr<Timer>> timers;
+  bool was_linked = false;
+
+  ~Wheel() {
+    for (const auto& timer : timers) {
+      wheel.remove(timer->entry);
+    }
+  }
+};
+
+TEST(TimerWheel, FiresInTheTickThatBeginsAtOrAfterTheDeadline) {
+  for (const std::int64_t deadline :
+       {std::int64_t{1}, kTick - 1, kTick, kTick + 1, 63 * kTick, 64 * kTick, 64 * kTick + 1,
+        4096 * kTick - 1, 4096 * kTick, (std::int64_t{1} << 47) + 12345}) {
+    Wheel wheel;
+    const Timer& timer = wheel.add(deadline);
+    const std::optional<std::int64_t> fired = wheel.run_until_fired(timer);
+    ASSERT_TRUE(fired) << deadline;
+    EXPECT_GE(*fired, deadline);
+    EXPECT_LT(*fired, deadline + kTick);
+  }
+}
+
+TEST(TimerWheel, RefusesADeadlineWhoseTickHasBegun) {
+  Wheel wheel(1000 * kTick);
+  wheel.add(1000 * kTick);
+  EXPECT_FALSE(wheel.was_linked);
+  wheel.add(-5);
+  EXPECT_FALSE(wheel.was_linked);
+  wheel.add(1000 * kTick + 1);
+  EXPECT_TRUE(wheel.was_linked);
+}
+
+TEST(TimerWheel, NearTimerFiresOnTimeBesideOneBeyondTheRange) {
+  // The far one waits in the outermost level's current slot, for its next round: that must not hide
+  // a nearer slot of the same level.
+  const std::int64_t start = 12345 * kTick;
+  Wheel wheel(start);
+  const Timer& far = wheel.add(start + 3 * kRangeTicks * kTick);
+  const std::int64_t ten_days = std::int64_t{10} * 24 * 3600 * 1'000'000'000;
+  const Timer& near = wheel.add(start + ten_days);
+  const std::optional<std::int64_t> fired = wheel.run_until_fired(near);
+  ASSERT_TRUE(fired);
+  EXPECT_LT(*fired, start + ten_days + kTick);
+  EXPECT_FALSE(far.has_fired());
+  const std::optional<std::int64_t> far_fired = wheel.run_until_fired(far);
+  ASSERT_TRUE(far_fired);
+  EXPECT_GE(*far_fired, start + 3 * kRangeTicks * kTick);
+  EXPECT_LT(*far_fired, start + 3 * kRangeTicks * kTick + kTick);
+}
+
+TEST(TimerWheel, AtTheEndOfTheRangeAndOnePast) {
+  const std::int64_t start = 777 * kTick;
+  for (const std::int64_t ticks : {kRangeTicks - 1, kRangeTicks, kRangeTicks + 1}) {
+    Wheel wheel(start);
+    const Timer& timer = wheel.add(start + ticks * kTick);
+    const std::optional<std::int64_t> fired = wheel.run_until_fired(timer);
+    ASSERT_TRUE(fired) << ticks;
+    EXPECT_EQ(*fired, start + ticks * kTick);
+  }
+}
+
+TEST(TimerWheel, EndOfTimeNeverComesAndNeedsNoExpiry) {
+  Wheel wheel(5 * kTick);
+  const Timer& never = wheel.add(TimerWheel::kNever);
+  EXPECT_TRUE(wheel.was_linked);
+  EXPECT_FALSE(wheel.wheel.next_expiry());
+  wheel.advance(INT64_MAX);
+  EXPECT_FALSE(never.has_fired());
+}
+
+TEST(TimerWheel, RemovedTimerNeitherFiresNorWakes) {
+  Wheel wheel;
+  Timer& timer = wheel.add(10 * kTick);
+  wheel.wheel.remove(timer.entry);
+  EXPECT_FALSE(wheel.wheel.next_expiry());
+  wheel.advance(100 * kTick);
+  EXPECT_FALSE(timer.has_fired());
+  EXPECT_EQ(wheel.schedule.count(), 0);
+}
+
+TEST(TimerWheel, TenThousandInOneTickAllFire) {
+  Wheel wheel;
+  for (int i = 0; i < 10'000; ++i) {
+    wheel.add(77 * kTick - i % 1000);
+  }
+  wheel.advance(77 * kTick);
+  EXPECT_EQ(wheel.schedule.count(), 10'000);
+  EXPECT_FALSE(wheel.wheel.next_expiry());
+}
+
+/// A length of time of a random magnitude, from a nanosecond to centuries.
+std::int64_t random_duration(std::mt19937_64& random, unsigned max_bits) {
+  const unsigned bits = static_cast<unsigned>(random() % max_bits) + 1;
+  return static_cast<std::int64_t>(random() & ((std::uint64_t{1} << bits) - 1));
+}
+
+TEST(TimerWheel, AgreesWithTheModelOverRandomHistories) {
+  std::mt19937_64 random = testing_support::seeded_random();
+  for (int history = 0; history < 200; ++history) {
+    Wheel wheel(random_duration(random, 60));
+    std::vector<Timer*> linked;
+    for (int step = 0; step < 400; ++step) {
+      const unsigned choice = static_cast<unsigned>(random() % 10);
+      if (choice < 5) {
+        Timer& timer = wheel.add(wheel.now + random_duration(random, 60) - 1000);
+        const bool is_due = timer.due_tick() <= wheel.now / kTick;
+        ASSERT_EQ(wheel.was_linked, !is_due);
+        if (wheel.was_linked) {
+          linked.push_back(&timer);
+        }
+      } else if (choice < 6 && !linked.empty()) {
+        const std::size_t victim = random() % linked.size();
+        wheel.wheel.remove(linked[victim]->entry);
+        std::swap(linked[victim], linked.back());
+        linked.pop_back();
+      } else if (choice < 8) {
+        wheel.advance(wheel.now + random_duration(random, 55));
+      } else if (const std::optional<std::int64_t> expiry = wheel.wheel.next_expiry()) {
+        // Exactly to the expiry, or to just before it.
+        wheel.advance(std::max(wheel.now, *expiry - static_cast<std::int64_t>(random() % 2)));
+      }
+      std::int64_t earliest = INT64_MAX;
+      for (const Timer* timer : linked) {
+        ASSERT_EQ(timer->has_fired(), timer->due_tick() <= wheel.now / kTick)
+            << "history " << history << " step " << step << " deadline " << timer->entry.deadline
+            << " now " << wheel.now;
+        if (!timer->has_fired()) {
+          earliest = std::min(earliest, timer->due_tick());
+        }
+      }
+      std::erase_if(linked, [](const Timer* timer) { return timer->has_fired(); });
+      const std::optional<std::int64_t> expiry = wheel.wheel.next_expiry();
+      ASSERT_EQ(expiry.has_value(), earliest != INT64_MAX);
+      if (expiry) {
+        ASSERT_GT(*expiry, wheel.now);
+        ASSERT_LE(*expiry / kTick, earliest) << "the worker would oversleep";
+      }
+      if (wheel.now > (std::int64_t{1} << 61)) {
+        break;  // the clock itself ends
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ringo::detail
