@@ -42,30 +42,24 @@ using Instant = Clock::time_point;
 
 namespace time {
 
-/// A sleep until a deadline. Awaiting it registers it with the current worker's timer wheel; it
-/// ends at the deadline or up to 131 us (a tick of the wheel) later, never earlier.
-///
-/// Cancel safety: destroying it cancels the timer. Complexity: O(1).
-/// Panics: UsageError when awaited on a thread that is not a worker.
-class [[nodiscard("a Sleep does nothing until it is awaited")]] Sleep final
-    : public detail::LeafAwaiter<Sleep> {
+namespace detail {
+
+/// The wait of one co_await of a Sleep.
+class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
  public:
-  explicit Sleep(Instant deadline) noexcept : entry_(deadline.time_since_epoch().count()) {}
-  Sleep(Sleep&& other) noexcept : LeafAwaiter(other), entry_(std::move(other.entry_)) {}
-  Sleep& operator=(Sleep&&) = delete;
-  ~Sleep() {
+  explicit SleepAwaiter(Instant deadline) noexcept : entry_(deadline.time_since_epoch().count()) {}
+  SleepAwaiter(SleepAwaiter&& other) noexcept
+      : LeafAwaiter(other), entry_(std::move(other.entry_)) {}
+  SleepAwaiter& operator=(SleepAwaiter&&) = delete;
+  ~SleepAwaiter() {
     if (entry_.wheel != nullptr) {
-      detail::stop_timer(entry_);
+      ringo::detail::stop_timer(entry_);
     }
   }
 
-  [[nodiscard]] Instant deadline() const noexcept { return Instant(Duration(entry_.deadline)); }
-  [[nodiscard]] bool is_elapsed() const noexcept { return Clock::now() >= deadline(); }
-
-  // What co_await uses.
   bool poll() noexcept { return is_elapsed(); }
-  bool enlist(detail::Branch& branch) {
-    while (!detail::start_timer(entry_, branch)) {
+  bool enlist(ringo::detail::Branch& branch) {
+    while (!ringo::detail::start_timer(entry_, branch)) {
       // The wheel's tick has begun; the deadline itself may be nanoseconds away.
       if (is_elapsed()) {
         return false;
@@ -80,7 +74,37 @@ class [[nodiscard("a Sleep does nothing until it is awaited")]] Sleep final
   void await_resume() const noexcept {}
 
  private:
-  detail::TimerEntry entry_;
+  [[nodiscard]] bool is_elapsed() const noexcept {
+    return Clock::now().time_since_epoch().count() >= entry_.deadline;
+  }
+
+  ringo::detail::TimerEntry entry_;
+};
+
+}  // namespace detail
+
+/// A deadline to wait for. Awaiting it registers a timer with the current worker's wheel; it ends
+/// at the deadline or up to 131 us (a tick of the wheel) later, never earlier. A value: it may be
+/// kept by name and awaited several times, in a loop around timeout() or select, say.
+///
+/// Cancel safety: nothing is lost; the timer goes with the await. Complexity: O(1).
+/// Panics: UsageError when awaited on a thread that is not a worker.
+class [[nodiscard("a Sleep does nothing until it is awaited")]] Sleep {
+ public:
+  explicit Sleep(Instant deadline) noexcept : deadline_(deadline) {}
+
+  [[nodiscard]] Instant deadline() const noexcept { return deadline_; }
+  [[nodiscard]] bool is_elapsed() const noexcept { return Clock::now() >= deadline_; }
+  /// Another deadline, for awaits that begin after it. As tokio::time::Sleep::reset.
+  void reset(Instant deadline) noexcept { deadline_ = deadline; }
+
+  /// What co_await uses.
+  [[nodiscard]] detail::SleepAwaiter into_awaiter() const noexcept {
+    return detail::SleepAwaiter(deadline_);
+  }
+
+ private:
+  Instant deadline_;
 };
 
 /// Waits until the deadline.
@@ -192,7 +216,7 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
 
   ringo::detail::Arm<A> inner_;
   ringo::detail::ArmBranch deadline_;
-  std::optional<Sleep> sleep_;
+  std::optional<SleepAwaiter> sleep_;
   Duration duration_{};
   bool is_elapsed_ = false;
 };

@@ -73,9 +73,11 @@ struct IsTask : std::false_type {};
 template <class T>
 struct IsTask<Task<T>> : std::true_type {};
 
-/// A leaf that can be awaited as it stands.
+/// A leaf that can be awaited as it stands: not by name, since then it could outlive the coroutine
+/// that waits in it, and still be registered.
 template <class A>
-concept LeafAwaitable = std::derived_from<std::remove_cvref_t<A>, Leaf>;
+concept LeafAwaitable =
+    std::derived_from<std::remove_cvref_t<A>, Leaf> && !std::is_lvalue_reference_v<A>;
 
 /// An object that makes its awaiter when it is awaited (a JoinHandle, a oneshot receiver).
 template <class A>
@@ -125,10 +127,12 @@ class PromiseBase {
   template <class A>
     requires(!Awaitable<A>)
   std::suspend_never await_transform(A&&) {
+    static_assert(!std::derived_from<std::remove_cvref_t<A>, Leaf>,
+                  "an operation is awaited in the expression that begins it: co_await stream.read()");
     static_assert(!IsTask<std::remove_cvref_t<A>>::value,
                   "a Task is awaited once and by value: co_await std::move(task)");
     static_assert(
-        IsTask<std::remove_cvref_t<A>>::value,
+        IsTask<std::remove_cvref_t<A>>::value || std::derived_from<std::remove_cvref_t<A>, Leaf>,
         "this type cannot be awaited in a ringo task, because ringo could not destroy the "
         "task while it waits there. Bridge it with a ringo::oneshot: complete the sender "
         "from the foreign callback and co_await the receiver");
