@@ -82,15 +82,16 @@ class Handle {
   /// As Runtime::enter().
   class EnterGuard {
    public:
-    explicit EnterGuard(detail::RuntimeShared& runtime) noexcept;
+    explicit EnterGuard(std::shared_ptr<detail::RuntimeShared> runtime) noexcept;
     EnterGuard(const EnterGuard&) = delete;
     EnterGuard& operator=(const EnterGuard&) = delete;
     ~EnterGuard();
 
    private:
+    std::shared_ptr<detail::RuntimeShared> entered_;  ///< spawn() may come after the Runtime's end
     detail::RuntimeShared* previous_;
   };
-  [[nodiscard]] EnterGuard enter() const noexcept { return EnterGuard(*shared_); }
+  [[nodiscard]] EnterGuard enter() const noexcept { return EnterGuard(shared_); }
 
   [[nodiscard]] RuntimeMetrics metrics() const;
 
@@ -142,7 +143,10 @@ class Runtime {
   /// not return. False: some did not, and were left to themselves (their threads go on, with all
   /// that they use kept alive).
   bool shutdown_timeout(std::chrono::nanoseconds timeout);
-  /// Ends the runtime without waiting. Legal on a worker thread.
+  /// Ends the runtime without waiting for its threads. Legal on a worker thread; a current_thread
+  /// runtime has no other thread, so its tasks are destroyed by the caller. What is spawned on a
+  /// runtime that was shut down is cancelled at once.
+  /// Panics: UsageError in a task of the current_thread runtime itself.
   void shutdown_background();
 
  private:
@@ -153,6 +157,7 @@ class Runtime {
   bool shut_down(std::optional<std::chrono::nanoseconds> timeout);
 
   Handle handle_;
+  bool is_shut_down_ = false;
 };
 
 /// Configures a runtime. Methods change the builder and return it.

@@ -52,15 +52,18 @@ void Condition::notify_all() noexcept {
 }
 
 void ThreadParker::park() noexcept {
-  while (!take()) {
-    futex_wait(is_notified_, 0, std::nullopt);
+  // acquire: pairs with raise().
+  while (flags_.load(std::memory_order_acquire) == 0) {
+    futex_wait(flags_, 0, std::nullopt);
   }
+  flags_.fetch_and(~kUnparked, std::memory_order_acquire);
 }
 
-void ThreadParker::unpark() noexcept {
-  // release: pairs with take(). After this store the owner may return and take the word with it.
-  is_notified_.store(1, std::memory_order_release);
-  futex_wake(is_notified_, 1);
+void ThreadParker::raise(std::uint32_t flag) noexcept {
+  // release: pairs with take_scheduled(). After it the owner may return and take the word with it.
+  if (flags_.fetch_or(flag, std::memory_order_release) == 0) {
+    futex_wake(flags_, 1);
+  }
 }
 
 }  // namespace ringo::detail

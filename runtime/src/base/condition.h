@@ -34,24 +34,30 @@ class Condition {
   std::atomic<std::uint32_t> notifications_{0};
 };
 
-/// A flag that one thread sleeps on and others raise.
+/// A word of flags that one thread sleeps on and others raise.
 class ThreadParker {
  public:
-  /// Sleeps until the flag is up, and takes it down.
+  static constexpr std::uint32_t kUnparked = 1;   ///< look around
+  static constexpr std::uint32_t kScheduled = 2;  ///< the thread's own task has been notified
+
+  /// Sleeps until a flag is up. Takes kUnparked down, leaves kScheduled to take_scheduled().
   void park() noexcept;
-  /// Takes the flag down. True: it was up.
-  [[nodiscard]] bool take() noexcept {
-    // acquire: pairs with unpark().
-    return is_notified_.exchange(0, std::memory_order_acquire) != 0;
+  [[nodiscard]] bool is_scheduled() const noexcept {
+    // acquire: pairs with raise().
+    return (flags_.load(std::memory_order_acquire) & kScheduled) != 0;
   }
-  [[nodiscard]] bool is_notified() const noexcept {
-    return is_notified_.load(std::memory_order_acquire) != 0;
+  /// Takes both flags down. True: kScheduled was up.
+  [[nodiscard]] bool take_scheduled() noexcept {
+    // acquire: pairs with raise().
+    return (flags_.exchange(0, std::memory_order_acquire) & kScheduled) != 0;
   }
-  /// Any thread. The parker may be gone before this returns; the kernel does not mind.
-  void unpark() noexcept;
+  /// Any thread. Touches the parker exactly once: its owner may see the flag, return and be gone
+  /// before this does (the kernel only uses the address, and does not mind).
+  void raise(std::uint32_t flag) noexcept;
+  void unpark() noexcept { raise(kUnparked); }
 
  private:
-  std::atomic<std::uint32_t> is_notified_{0};
+  std::atomic<std::uint32_t> flags_{0};
 };
 
 }  // namespace ringo::detail

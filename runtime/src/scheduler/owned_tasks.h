@@ -43,14 +43,16 @@ class OwnedTasks {
     TaskHeader* top = given_back_.load(std::memory_order_relaxed);  // the exchange decides
     do {
       task.queue_next = top;
-      // release: the task's end happens before collect().
-    } while (!given_back_.compare_exchange_weak(top, &task, std::memory_order_release,
+      // release: the task's end happens before collect(). seq_cst: whoever gives back looks next
+      // whether the runtime shuts down, and the owner, who shuts down, looks here.
+    } while (!given_back_.compare_exchange_weak(top, &task, std::memory_order_seq_cst,
                                                 std::memory_order_relaxed));
   }
 
   /// Forgets what was given back.
   void collect() noexcept {
-    if (given_back_.load(std::memory_order_relaxed) == nullptr) {  // the exchange acquires
+    // seq_cst: see give_back(). (A plain load on x86.)
+    if (given_back_.load(std::memory_order_seq_cst) == nullptr) {
       return;
     }
     // acquire: pairs with give_back().

@@ -26,27 +26,24 @@ class ThreadTask final : public Schedule {
   explicit ThreadTask(Task<void> task)
       : cell_(new TaskCell<void>(std::move(task), TaskState::kSpawnedWithHandle, this,
                                  std::source_location::current())) {
-    parker_.unpark();
+    parker_.raise(ThreadParker::kScheduled);
   }
   ThreadTask(const ThreadTask&) = delete;
   ThreadTask& operator=(const ThreadTask&) = delete;
   ~ThreadTask() { release(*cell_); }
 
   void schedule(TaskHeader& /*task*/) noexcept override {
-    is_scheduled_.store(true, std::memory_order_release);  // pairs with run_if_scheduled()
-    parker_.unpark();
+    // The last that this thread does here: the owner may be gone with it.
+    parker_.raise(ThreadParker::kScheduled);
   }
 
   [[nodiscard]] ThreadParker& parker() noexcept { return parker_; }
   [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
-  [[nodiscard]] bool is_scheduled() const noexcept {
-    return is_scheduled_.load(std::memory_order_acquire);
-  }
+  [[nodiscard]] bool is_scheduled() const noexcept { return parker_.is_scheduled(); }
 
   /// Runs the task if something has happened to it.
   void run_if_scheduled() {
-    // acquire: pairs with schedule().
-    if (!is_scheduled_.exchange(false, std::memory_order_acquire)) {
+    if (!parker_.take_scheduled()) {
       return;
     }
     (void)cell_->state.start_running();
@@ -71,7 +68,6 @@ class ThreadTask final : public Schedule {
  private:
   TaskCell<void>* cell_;
   ThreadParker parker_;
-  std::atomic<bool> is_scheduled_{true};
   bool has_ended_ = false;
 };
 
@@ -164,8 +160,9 @@ RuntimeMetrics Handle::metrics() const {
   return shared_->metrics();
 }
 
-Handle::EnterGuard::EnterGuard(detail::RuntimeShared& runtime) noexcept
-    : previous_(std::exchange(detail::thread_context.runtime, &runtime)) {}
+Handle::EnterGuard::EnterGuard(std::shared_ptr<detail::RuntimeShared> runtime) noexcept
+    : entered_(std::move(runtime)),
+      previous_(std::exchange(detail::thread_context.runtime, entered_.get())) {}
 
 Handle::EnterGuard::~EnterGuard() {
   detail::thread_context.runtime = previous_;
@@ -175,14 +172,15 @@ Handle::EnterGuard::~EnterGuard() {
 
 Runtime& Runtime::operator=(Runtime&& other) noexcept {
   std::swap(handle_, other.handle_);
+  std::swap(is_shut_down_, other.is_shut_down_);
   return *this;
 }
 
 Runtime::~Runtime() {
-  if (handle_.shared_ == nullptr) {
+  if (handle_.shared_ == nullptr || is_shut_down_) {
     return;
   }
-  RINGO_CHECK(detail::thread_context.worker == nullptr || handle_.shared_->is_shutting_down(),
+  RINGO_CHECK(detail::thread_context.worker == nullptr,
               "a Runtime was destroyed on a worker thread, where it would wait for itself: use "
               "shutdown_background()");
   (void)shut_down(std::nullopt);
@@ -198,9 +196,18 @@ void Runtime::shutdown_background() {
 }
 
 bool Runtime::shut_down(std::optional<std::chrono::nanoseconds> timeout) {
-  const std::shared_ptr<detail::RuntimeShared> shared = std::exchange(handle_.shared_, nullptr);
+  const std::shared_ptr<detail::RuntimeShared> shared = handle_.shared_;
   if (shared == nullptr) {
     return true;
+  }
+  if (shared->is_current_thread() && detail::thread_context.worker != nullptr &&
+      &detail::thread_context.worker->shared() == shared.get()) {
+    detail::throw_usage_error(
+        "a current_thread runtime cannot be shut down by one of its own tasks, which runs on the "
+        "thread that would have to do it");
+  }
+  if (std::exchange(is_shut_down_, true)) {
+    return shared->join_threads(timeout);
   }
   shared->begin_shutdown();
   if (!shared->is_current_thread()) {

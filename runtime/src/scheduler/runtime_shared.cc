@@ -18,6 +18,14 @@ namespace {
 
 std::atomic<std::uint64_t> next_task_id{1};
 
+/// Names the calling thread for the life of the process. (std::thread::id is used again as soon as
+/// a thread has ended, and its ring does not take the newcomer for the owner.)
+std::uint64_t thread_number() noexcept {
+  static std::atomic<std::uint64_t> next{1};
+  thread_local const std::uint64_t number = next.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
 /// Ends a task that will never run. Its body has not started, so nothing can be pinned.
 void cancel_unstarted(TaskHeader& task) noexcept {
   (void)task.state.cancel();
@@ -62,6 +70,8 @@ RuntimeShared::~RuntimeShared() = default;
 // --- scheduling -------------------------------------------------------------------------------
 
 void RuntimeShared::push_remote(TaskHeader& task) noexcept {
+  // Once it is pushed the task may run, end, and with it the runtime's shutdown.
+  const std::shared_ptr<RuntimeShared> alive = shared_from_this();
   injection_.push(task);
   if (workers_.size() == 1) {
     workers_.front()->unpark();
@@ -133,6 +143,7 @@ void RuntimeShared::unpark_all() noexcept {
 void RuntimeShared::worker_main(Worker& worker) noexcept {
   pthread_setname_np(pthread_self(), config_.thread_name.substr(0, 15).c_str());
   const Result<void> opened = worker.open_driver();
+  bool have_all_started = false;
   {
     const MutexGuard guard(threads_mutex_);
     ++started_threads_;
@@ -144,8 +155,9 @@ void RuntimeShared::worker_main(Worker& worker) noexcept {
     while (started_threads_ < workers_.size() && !start_error_) {
       thread_changed_.wait(threads_mutex_);
     }
+    have_all_started = !start_error_;
   }
-  if (opened && !is_shutting_down()) {
+  if (have_all_started) {
     if (config_.on_thread_start) {
       config_.on_thread_start();
     }
@@ -187,9 +199,6 @@ Result<void> RuntimeShared::start_threads() {
       thread_changed_.wait(threads_mutex_);
     }
     start_error = start_error_;
-    if (start_error) {
-      is_shutting_down_.store(true, std::memory_order_release);  // as begin_shutdown()
-    }
   }
   if (start_error) {
     (void)join_threads(std::nullopt);
@@ -225,8 +234,8 @@ bool RuntimeShared::join_threads(std::optional<std::chrono::nanoseconds> timeout
 void RuntimeShared::begin_shutdown() noexcept {
   {
     const MutexGuard guard(launch_mutex_);
-    // release: pairs with is_shutting_down().
-    is_shutting_down_.store(true, std::memory_order_release);
+    // release: pairs with is_shutting_down(). seq_cst: see OwnedTasks::give_back().
+    is_shutting_down_.store(true, std::memory_order_seq_cst);
   }
   unpark_all();
   blocking_pool_.close();
@@ -283,8 +292,8 @@ bool RuntimeShared::take_seat(ThreadParker& waiting) {
       return false;
     }
     is_seat_taken_ = true;
-    must_move = last_driver_ != std::this_thread::get_id();
-    last_driver_ = std::this_thread::get_id();
+    must_move = last_driver_ != thread_number();
+    last_driver_ = thread_number();
   }
   stop_waiting_for_seat(waiting);
   if (must_move) {
@@ -299,7 +308,7 @@ bool RuntimeShared::take_seat(ThreadParker& waiting) {
 
 void RuntimeShared::note_driver_thread() noexcept {
   const MutexGuard guard(seat_mutex_);
-  last_driver_ = std::this_thread::get_id();
+  last_driver_ = thread_number();
 }
 
 void RuntimeShared::leave_seat() noexcept {

@@ -65,8 +65,8 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   [[nodiscard]] bool has_queued_work() noexcept;
 
   [[nodiscard]] bool is_shutting_down() const noexcept {
-    // acquire: pairs with begin_shutdown().
-    return is_shutting_down_.load(std::memory_order_acquire);
+    // acquire: pairs with begin_shutdown(). seq_cst: see OwnedTasks::give_back().
+    return is_shutting_down_.load(std::memory_order_seq_cst);
   }
   void begin_shutdown() noexcept;
   /// A worker's way through phases 2 to 4.
@@ -107,7 +107,7 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
 
   Mutex seat_mutex_;
   bool is_seat_taken_ RINGO_GUARDED_BY(seat_mutex_) = false;
-  std::thread::id last_driver_ RINGO_GUARDED_BY(seat_mutex_);
+  std::uint64_t last_driver_ RINGO_GUARDED_BY(seat_mutex_) = 0;  ///< its thread_number()
   std::vector<ThreadParker*> seat_waiters_ RINGO_GUARDED_BY(seat_mutex_);
 
   Mutex threads_mutex_;
