@@ -102,8 +102,11 @@ void* refill_frames(std::size_t size_class) {
   return cut_slab(size_class);
 }
 
-void spill_frames(std::size_t size_class) noexcept {
+void note_frame_cache_in_use() noexcept {
   return_at_thread_exit.arm();
+}
+
+void spill_frames(std::size_t size_class) noexcept {
   FreeBlock* const head = frame_cache.head[size_class];
   FreeBlock* last = head;
   for (std::uint16_t i = 1; i < kBatch; ++i) {

@@ -43,6 +43,8 @@ inline constexpr std::uint16_t kMaxCachedFrames = 512;
 
 void* refill_frames(std::size_t size_class);
 void spill_frames(std::size_t size_class) noexcept;
+/// Sees to it that the thread's lists are returned when it ends.
+void note_frame_cache_in_use() noexcept;
 
 inline void* allocate_frame(std::size_t size) {
   if (size > kMaxPooledFrame) [[unlikely]] {
@@ -68,6 +70,9 @@ inline void free_frame(void* memory, std::size_t size) noexcept {
   FrameCache& cache = frame_cache;
   auto* block = static_cast<FreeBlock*>(memory);
   block->next = cache.head[size_class];
+  if (block->next == nullptr) [[unlikely]] {
+    note_frame_cache_in_use();  // this thread may never allocate
+  }
   cache.head[size_class] = block;
   if (++cache.count[size_class] >= kMaxCachedFrames) [[unlikely]] {
     spill_frames(size_class);
