@@ -42,9 +42,10 @@ class ArmBranch : public Branch {
     unsigned index = static_cast<unsigned>(std::countr_one(task.branches_in_use));
     if (index >= kSharedIndex) {
       index = kSharedIndex;
-    } else {
-      task.branches_in_use |= std::uint64_t{1} << index;
     }
+    // The bit of the shared index stays for good: nobody counts who shares it, and without a bit
+    // here the runner would not look at the ready bits.
+    task.branches_in_use |= std::uint64_t{1} << index;
     word = parent.word & ~BranchWord{kMaxBranchIndex};
     word |= index;
     mask_ = std::uint64_t{1} << index;
@@ -141,6 +142,9 @@ class Arm : public ArmBranch {
       return false;
     }
     awaiter_.reset();
+    if constexpr (!std::is_same_v<Kept, Nothing>) {
+      kept_.reset();  // a receiver or handle that was moved in ends here, too
+    }
     close();
     return true;
   }
