@@ -126,6 +126,31 @@ TEST(KeyTable, KeysOfOneHomeFormAChainThatWrapsAround) {
   }
 }
 
+TEST(KeyTable, NothingIsLostWhileBigTablesAreSwept) {
+  // Arrays that are mapped and given back piece by piece, swept in steps of every size.
+  std::mt19937_64 random = testing_support::seeded_random();
+  Table table({random(), random()});
+  std::uint64_t first = 0;
+  std::uint64_t next = 0;
+  while (next < 300'000) {
+    const std::uint64_t until = next + 30'000;
+    while (next < until) {
+      table.insert(key_of(next++));
+      if (random() % 8 == 0) {
+        table.get().advance(static_cast<std::uint32_t>(random() % 100));
+      }
+    }
+    ASSERT_TRUE(table.get().is_consistent()) << next;
+    ASSERT_EQ(table.get().size(), next - first);
+  }
+  while (first + 100 < next) {
+    ASSERT_TRUE(table.erase(key_of(first))) << first;
+    if (++first % 30'000 == 0) {
+      ASSERT_TRUE(table.get().is_consistent()) << first;
+    }
+  }
+}
+
 TEST(KeyTable, ShrinksWhenKeysGo) {
   Table table({3, 4});
   for (std::uint64_t i = 0; i < 50'000; ++i) {

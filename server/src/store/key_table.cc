@@ -22,7 +22,8 @@ namespace ringo::server {
 namespace {
 
 constexpr std::size_t kMapFrom = std::size_t{64} * 1024;  // bytes; smaller arrays are from the heap
-constexpr std::uint32_t kDiscardBuckets = 1024;           // 64 KiB at a time
+// 64 KiB at a time: whole pages of any size that Linux has, so that no neighbour is lost with them.
+constexpr std::uint32_t kDiscardBuckets = 1024;
 constexpr std::size_t kFullPercent = 80;
 constexpr std::size_t kSparsePercent = 20;
 
@@ -230,9 +231,9 @@ void KeyTable::advance(std::uint32_t buckets) {
       __builtin_prefetch(entry_of(next.slots[slot_index(bits)]), 0, 3);
     }
   }
-  if (sweep_bucket_ - discarded_ >= kDiscardBuckets) {
-    old_.discard(discarded_, sweep_bucket_);
-    discarded_ = sweep_bucket_;
+  while (sweep_bucket_ - discarded_ >= kDiscardBuckets) {
+    old_.discard(discarded_, discarded_ + kDiscardBuckets);
+    discarded_ += kDiscardBuckets;
   }
 }
 
