@@ -22,7 +22,8 @@
 
 namespace ringo::io {
 
-/// Bytes to be sent: a view of anything that converts to std::string_view or to a span of bytes.
+/// Bytes to be sent: a view of anything that converts to std::string_view, or to a span of
+/// std::byte or of char.
 /// Requires: the bytes stay where they are until the operation has ended or was cancelled.
 class ConstBuffer {
  public:
@@ -30,18 +31,23 @@ class ConstBuffer {
   template <class T>
     requires std::convertible_to<const T&, std::string_view>
   ConstBuffer(const T& text) noexcept  // NOLINT(google-explicit-constructor)
-      : ConstBuffer(of_text(text)) {}
+      : bytes_(as_bytes(std::string_view(text))) {}
   template <class T>
     requires(!std::convertible_to<const T&, std::string_view> &&
              std::convertible_to<const T&, std::span<const std::byte>>)
   ConstBuffer(const T& bytes) noexcept  // NOLINT(google-explicit-constructor)
       : bytes_(bytes) {}
+  template <class T>
+    requires(!std::convertible_to<const T&, std::string_view> &&
+             std::convertible_to<const T&, std::span<const char>>)
+  ConstBuffer(const T& text) noexcept  // NOLINT(google-explicit-constructor)
+      : bytes_(as_bytes(std::span<const char>(text))) {}
 
   [[nodiscard]] std::span<const std::byte> span() const noexcept { return bytes_; }
 
  private:
-  static ConstBuffer of_text(std::string_view text) noexcept {
-    return {std::as_bytes(std::span(text.data(), text.size()))};
+  static std::span<const std::byte> as_bytes(std::span<const char> text) noexcept {
+    return std::as_bytes(text);
   }
 
   std::span<const std::byte> bytes_;
