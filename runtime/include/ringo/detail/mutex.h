@@ -19,7 +19,7 @@ class RINGO_CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
   ~Mutex() = default;
 
-  void lock() RINGO_ACQUIRE(this) {
+  void lock() RINGO_ACQUIRE(this) RINGO_NO_THREAD_SAFETY_ANALYSIS {
     std::uint32_t expected = kFree;
     // acquire: pairs with the release in unlock(); without it the critical section could see stale
     // data of the one before.
@@ -29,14 +29,14 @@ class RINGO_CAPABILITY("mutex") Mutex {
     }
   }
 
-  bool try_lock() RINGO_TRY_ACQUIRE(true, this) {
+  bool try_lock() RINGO_TRY_ACQUIRE(true, this) RINGO_NO_THREAD_SAFETY_ANALYSIS {
     std::uint32_t expected = kFree;
     // acquire: as in lock().
     return word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
 
-  void unlock() RINGO_RELEASE(this) {
+  void unlock() RINGO_RELEASE(this) RINGO_NO_THREAD_SAFETY_ANALYSIS {
     // release: publishes the critical section to the next lock().
     if (word_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers) [[unlikely]] {
       wake_one();
@@ -49,7 +49,7 @@ class RINGO_CAPABILITY("mutex") Mutex {
   static constexpr std::uint32_t kHeld = 1;
   static constexpr std::uint32_t kHeldWithSleepers = 2;
 
-  void lock_slow();
+  void lock_slow() RINGO_NO_THREAD_SAFETY_ANALYSIS;
   void wake_one();
 
   std::atomic<std::uint32_t> word_{kFree};
