@@ -257,8 +257,8 @@ void config_set(CommandContext& context) {
 void config_resetstat(CommandContext& context) {
   ServerStats& stats = context.state.stats();
   for (auto* counter :
-       {&stats.connections_received, &stats.connections_rejected, &stats.commands_processed,
-        &stats.input_bytes, &stats.output_bytes, &stats.error_replies, &stats.peak_memory}) {
+       {&stats.connections_received, &stats.connections_rejected, &stats.input_bytes,
+        &stats.output_bytes, &stats.error_replies, &stats.peak_memory}) {
     counter->store(0, std::memory_order_relaxed);
   }
   for (auto& counter : stats.errors_by_code) {

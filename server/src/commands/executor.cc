@@ -53,12 +53,7 @@ class Meter {
         since_us_(now_us) {
     record_.active_us.store(now_us, std::memory_order_relaxed);
   }
-  ~Meter() {
-    flush();
-    if (processed_ != 0) {
-      count(stats_.commands_processed, processed_);
-    }
-  }
+  ~Meter() { flush(); }
   Meter(const Meter&) = delete;
   Meter& operator=(const Meter&) = delete;
   Meter(Meter&&) = delete;
@@ -96,7 +91,6 @@ class Meter {
     count(one.microseconds,
           static_cast<std::uint64_t>(std::max<std::int64_t>(0, now_us - since_us_)));
     record_.last_command.store(command_, std::memory_order_relaxed);
-    processed_ += calls_;
     calls_ = 0;
     since_us_ = now_us;
   }
@@ -107,7 +101,6 @@ class Meter {
   std::int64_t since_us_;
   const Command* command_ = nullptr;
   std::uint64_t calls_ = 0;
-  std::uint64_t processed_ = 0;
 };
 
 /// What a client sent, up to its first zero byte as in Redis' messages.
@@ -310,6 +303,9 @@ class Processor {
  private:
   /// Nothing: there may be more, go on.
   std::optional<ProcessResult> run_batch() {
+    if (session_.is_killed()) [[unlikely]] {
+      return ProcessResult{parsed_, ProcessStatus::kClose};
+    }
     batch_.clear();
     protocol::ParseStatus status = protocol::ParseStatus::kRequest;
     bool is_left_over = false;  // the last request is still with the parser
@@ -350,7 +346,7 @@ class Processor {
   }
 
   std::optional<ProcessResult> stop_after(std::size_t end) const {
-    if (session_.closes_after_reply() || session_.is_killed()) [[unlikely]] {
+    if (session_.closes_after_reply()) [[unlikely]] {
       return ProcessResult{end, ProcessStatus::kClose};
     }
     if (out_.size() >= full_at_) [[unlikely]] {

@@ -161,7 +161,7 @@ void stats_section(CommandContext& context, Out out) {
                  "pubsub_patterns:0\r\n"
                  "latest_fork_usec:0\r\n"
                  "total_error_replies:{}\r\n",
-                 get(stats.connections_received), get(stats.commands_processed),
+                 get(stats.connections_received), stats.commands_processed(),
                  get(stats.operations_per_second), get(stats.input_bytes), get(stats.output_bytes),
                  get(stats.connections_rejected), store.expired,
                  static_cast<double>(get(stats.expired_stale_permille)) / 10.0, store.hits,

@@ -122,7 +122,7 @@ bool ServerState::run_cron() {
 
   const std::int64_t elapsed_us = start_us - sample_us_;
   if (elapsed_us >= kSampleEveryUs) {
-    const std::uint64_t commands = stats_.commands_processed.load(std::memory_order_relaxed);
+    const std::uint64_t commands = stats_.commands_processed();
     // RESETSTAT may have taken the counter back.
     const std::uint64_t done = commands - std::min(commands, sampled_commands_);
     stats_.operations_per_second.store(done * 1'000'000 / static_cast<std::uint64_t>(elapsed_us),

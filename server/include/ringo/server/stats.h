@@ -37,12 +37,20 @@ struct ServerStats {
 
   std::atomic<std::uint64_t> connections_received{0};
   std::atomic<std::uint64_t> connections_rejected{0};  // over maxclients
-  std::atomic<std::uint64_t> commands_processed{0};
   std::atomic<std::uint64_t> input_bytes{0};
   std::atomic<std::uint64_t> output_bytes{0};
   std::atomic<std::uint64_t> error_replies{0};
   std::array<std::atomic<std::uint64_t>, kErrorCodes.size()> errors_by_code{};
   std::array<CommandStats, kMaxCommands> commands{};
+
+  /// Calls of all commands; those that were refused before they ran do not count.
+  std::uint64_t commands_processed() const {
+    std::uint64_t sum = 0;
+    for (const CommandStats& command : commands) {
+      sum += command.calls.load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
 
   // Written by ServerState::run_cron alone.
   std::atomic<std::uint64_t> operations_per_second{0};
