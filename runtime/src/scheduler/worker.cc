@@ -272,6 +272,9 @@ bool Worker::has_local_work() const noexcept {
 
 void Worker::park() {
   owned_.collect();
+  if (lifo_slot_ != nullptr) {
+    return;  // destroying what was collected has woken somebody
+  }
   if (shared_.clock().is_paused()) {
     poll_driver();  // what the kernel has ready comes before time goes on
   }

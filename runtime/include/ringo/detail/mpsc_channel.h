@@ -276,7 +276,12 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
       : channel_(&channel), wait_(channel.capacity, 1), value_(std::move(value)) {}
   SendAwaiter(SendAwaiter&&) = default;
   SendAwaiter& operator=(SendAwaiter&&) = delete;
-  ~SendAwaiter() = default;
+  ~SendAwaiter() {
+    // The receiver may have waited for just this one (see Channel::give_back).
+    if (wait_.take()) {
+      channel_->give_back(wait_.count());
+    }
+  }
 
   bool poll() noexcept { return wait_.poll(); }
   bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
@@ -303,7 +308,7 @@ class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
   ReserveAwaiter(ReserveAwaiter&&) = default;
   ReserveAwaiter& operator=(ReserveAwaiter&&) = delete;
   ~ReserveAwaiter() {
-    // The channel may have waited for just this one (see Channel::give_back).
+    // The receiver may have waited for just this one (see Channel::give_back).
     if (wait_.take()) {
       channel_->give_back(wait_.count());
     }

@@ -99,14 +99,13 @@ class MpscQueue {
 
   /// Consumer: the next value is there.
   [[nodiscard]] bool has_ready() {
-    if (position_ % kSlots == 0 && position_ != head_->first) {
+    if (is_past_head()) {
       // acquire: pairs with the release in grow(): the block is initialised.
       Block* next = head_->next.load(std::memory_order_acquire);
       if (next == nullptr) {
         return false;
       }
-      head_ = next;
-      free_consumed();
+      enter(*next);
     }
     // acquire: pairs with publish().
     return (head_->ready.load(std::memory_order_acquire) >> (position_ % kSlots) & 1) != 0;
@@ -123,10 +122,8 @@ class MpscQueue {
 
   /// Consumer: registers to be woken by the next publication. False: something is ready already.
   [[nodiscard]] bool start_waiting(Branch& branch) {
-    if (position_ % kSlots == 0 && position_ != head_->first && !has_ready()) {
-      // Wait in the block in which the value will appear.
-      head_ = &grow(*head_);
-      free_consumed();
+    if (is_past_head()) {
+      enter(grow(*head_));  // wait in the block in which the value will appear
     }
     consumer_.set(Waker::of(branch));
     // acq_rel: release shows the waker to publish(); acquire shows us the slot.
@@ -253,6 +250,17 @@ class MpscQueue {
     // release: pairs with free_consumed(); our own use of the block ends here.
     block.passed_at.store(claimed, std::memory_order_release);
     return true;
+  }
+
+  /// The consumer has read all of head_.
+  [[nodiscard]] bool is_past_head() const noexcept {
+    return position_ % kSlots == 0 && position_ != head_->first;
+  }
+
+  void enter(Block& next) noexcept {
+    RINGO_DCHECK(next.first == position_, "the consumer skipped a block");
+    head_ = &next;
+    free_consumed();
   }
 
   void free_consumed() noexcept {
