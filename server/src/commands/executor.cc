@@ -27,7 +27,7 @@
 #include <string>
 #include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "commands/arguments.h"
 #include "commands/client_registry.h"

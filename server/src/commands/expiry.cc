@@ -5,14 +5,13 @@
 
 #include "commands/expiry.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "commands/arguments.h"
 #include "commands/command.h"

@@ -4,6 +4,7 @@
 // the server does not have are present where tools need them, and say so (0, off).
 
 #include <ringo/config.h>
+#include <ringo/server/config.h>
 #include <ringo/server/state.h>
 #include <ringo/server/stats.h>
 #include <sys/resource.h>
@@ -21,7 +22,7 @@
 #include <string>
 #include <string_view>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "commands/arguments.h"
 #include "commands/command.h"

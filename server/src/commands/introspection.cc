@@ -2,17 +2,15 @@
 //
 // COMMAND and its subcommands: the command table as clients, proxies and redis-cli ask for it.
 
+#include <ringo/protocol/reply_writer.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "commands/arguments.h"
 #include "commands/command.h"

@@ -4,6 +4,7 @@
 
 #include <ringo/bytes.h>
 #include <ringo/protocol/reply_writer.h>
+#include <ringo/protocol/resp.h>
 
 #include <charconv>
 #include <cstddef>

@@ -8,7 +8,6 @@
 #include <ringo/server/stats.h>
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>

@@ -16,7 +16,6 @@
 #include <random>
 
 #include "commands/client_registry.h"
-#include "store/key_hash.h"
 #include "store/shard.h"
 #include "store/store.h"
 

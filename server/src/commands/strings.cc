@@ -4,11 +4,11 @@
 
 #include <ringo/bytes.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "commands/arguments.h"

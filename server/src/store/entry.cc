@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -83,13 +84,14 @@ std::size_t Entry::long_key_size() const {
 LargeValue* Entry::large() const {
   const std::string_view name = key();
   LargeValue* value = nullptr;
-  std::memcpy(&value, name.data() + name.size(), sizeof(LargeValue*));
+  std::memcpy(static_cast<void*>(&value), name.data() + name.size(), sizeof(LargeValue*));
   return value;
 }
 
 void Entry::set_large(LargeValue* value) {
   const std::string_view name = key();
-  std::memcpy(at(key_offset()) + name.size(), &value, sizeof(LargeValue*));
+  std::memcpy(at(key_offset()) + name.size(), static_cast<const void*>(&value),
+              sizeof(LargeValue*));
 }
 
 }  // namespace ringo::server

@@ -15,6 +15,7 @@
 #include "store/entry.h"
 #include "store/key_hash.h"
 #include "store/shard.h"
+#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
