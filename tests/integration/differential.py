@@ -231,8 +231,11 @@ class Comparison:
                 self.check(f"reply {index} to {data[:60]!r}", ringo, redis)
         self.reconnect()
 
-    def run_random(self, source, steps):
+    def run_random(self, source, steps, version):
+        self.reconnect()
         self.flush()
+        for connection in (self.ringo, self.redis):
+            connection.ask("HELLO", version)
         batch = []
         for step in range(steps):
             batch.append(random_command(source))
@@ -370,7 +373,9 @@ def main():
             comparison = Comparison(ringo_port, redis_port)
             comparison.run_cases()
             comparison.run_protocol_cases()
-            comparison.run_random(random.Random(seed), steps)
+            source = random.Random(seed)
+            for version in (2, 3):
+                comparison.run_random(source, steps // 2, version)
         finally:
             for process in processes:
                 process.send_signal(signal.SIGTERM)

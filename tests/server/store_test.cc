@@ -60,6 +60,21 @@ std::size_t append(Store& store, std::string_view name, std::string_view tail) {
   return store.with(key, [&](Shard& shard) { return shard.append(key, tail, kNow); });
 }
 
+struct Awaitable {
+  bool await_ready() { return true; }
+};
+struct HasOperator {
+  Awaitable operator co_await() && { return {}; }  // NOLINT(readability-make-member-function-const)
+};
+
+TEST(Store, WithRefusesWhatWouldSuspendUnderTheLock) {
+  static_assert(Suspendable<Awaitable>);
+  static_assert(Suspendable<HasOperator>);
+  static_assert(!Suspendable<bool>);
+  static_assert(!Suspendable<LargeRef>);
+  static_assert(!Suspendable<Entry*>);
+}
+
 TEST(Store, RoundsTheNumberOfShards) {
   EXPECT_EQ(Store(options(0)).shard_count(), 1U);
   EXPECT_EQ(Store(options(1)).shard_count(), 1U);
