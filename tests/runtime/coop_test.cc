@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+//
+// A wake is only a hint; and a task that is always ready lets others run.
+
+#include <ringo/detail/task_core.h>
+#include <ringo/runtime.h>
+#include <ringo/spawn.h>
+#include <ringo/time.h>
+#include <ringo/yield.h>
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "support/co_test.h"
+#include "support/gate.h"
+
+namespace ringo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing_support::Gate;
+
+CO_TEST(StaleWake, SpuriouslyWokenLeafStaysWaiting) {
+  Gate gate;
+  bool has_passed = false;
+  const auto waits = [](Gate& waited, bool& passed) -> Task<void> {
+    co_await waited.passed();
+    passed = waited.is_open();
+  };
+  JoinHandle<void> handle = spawn(waits(gate, has_passed));
+  while (gate.waiting() == 0) {
+    co_await yield_now();
+  }
+  while (gate.questions() < 10) {
+    gate.wake_for_nothing();
+    co_await yield_now();
+  }
+  CO_ASSERT_FALSE(handle.is_finished());
+  gate.open();
+  (void)co_await handle;
+  CO_ASSERT_TRUE(has_passed);
+}
+
+CO_TEST(StaleWake, OnAReusedBranchIndexHarmsNothing) {
+  Gate first;
+  Gate second;
+  const auto inner = [](Gate& gate) -> Task<void> { co_await gate.passed(); };
+  const auto two_timeouts = [inner](Gate& one, Gate& two) -> Task<bool> {
+    const Result<void> passed = co_await time::timeout(1h, inner(one));
+    // The same index again, for another wait.
+    const Result<void> again = co_await time::timeout(1h, inner(two));
+    co_return passed.has_value() && again.has_value() && two.is_open();
+  };
+  JoinHandle<bool> handle = spawn(two_timeouts(first, second));
+  while (first.waiting() == 0) {
+    co_await yield_now();
+  }
+  first.open();
+  while (second.waiting() == 0) {
+    co_await yield_now();
+  }
+  const int before = second.questions();
+  while (second.questions() < before + 10) {
+    second.wake_for_nothing();  // sets the bit of the index as a late wake of `first` would
+    co_await yield_now();
+  }
+  CO_ASSERT_FALSE(handle.is_finished());
+  second.open();
+  const JoinResult<bool> result = co_await handle;
+  CO_ASSERT_TRUE(result.value());
+}
+
+CO_TEST(StaleWake, WakerUsedAfterCompletionWakesNobody) {
+  Gate gate;
+  detail::Waker kept;
+  struct TakesWaker final : detail::LeafAwaiter<TakesWaker> {
+    TakesWaker(Gate& gate, detail::Waker& waker) : gate_(&gate), waker_(&waker) {}
+    bool poll() noexcept { return gate_->is_open(); }
+    bool enlist(detail::Branch& branch) noexcept {
+      *waker_ = detail::Waker::of(branch);
+      return true;
+    }
+    bool is_ended() noexcept { return gate_->is_open(); }
+    void await_resume() const noexcept {}
+    Gate* gate_;
+    detail::Waker* waker_;
+  };
+  const auto waits = [](Gate& waited, detail::Waker& waker) -> Task<void> {
+    co_await TakesWaker(waited, waker);
+  };
+  {
+    JoinHandle<void> handle = spawn(waits(gate, kept));
+    while (!static_cast<bool>(kept)) {
+      co_await yield_now();
+    }
+    handle.abort();
+    (void)co_await handle;
+  }
+  CO_ASSERT_TRUE(static_cast<bool>(kept));
+  kept.wake();  // holds the last reference to the cell
+  co_await yield_now();
+}
+
+TEST(Coop, AlwaysReadyTaskYieldsEvery128Operations) {
+  Runtime runtime = testing_support::current_thread_runtime();
+  const auto ready = [](int times) -> Task<void> {
+    const time::Sleep past(Instant{});
+    for (int i = 0; i < times; ++i) {
+      co_await past;
+    }
+  };
+  const auto counts = [](int& rounds, const bool& is_done) -> Task<void> {
+    while (!is_done) {
+      ++rounds;
+      co_await yield_now();
+    }
+  };
+  const auto both = [ready, counts]() -> Task<int> {
+    int rounds = 0;
+    bool is_done = false;
+    JoinHandle<void> counter = spawn(counts(rounds, is_done));
+    co_await ready(128 * 100);
+    is_done = true;
+    (void)co_await counter;
+    co_return rounds;
+  };
+  const int rounds = runtime.block_on(both());
+  EXPECT_GE(rounds, 98);
+  EXPECT_LE(rounds, 110);
+  const std::uint64_t yields = runtime.metrics().workers[0].forced_yields;
+  EXPECT_GE(yields, 98U);
+  EXPECT_LE(yields, 101U);
+}
+
+TEST(Coop, BudgetOf128IsExact) {
+  for (const int operations : {127, 128, 129}) {
+    Runtime runtime = testing_support::current_thread_runtime();
+    const auto ready = [](int times) -> Task<void> {
+      co_await yield_now();  // a fresh budget from here on
+      const time::Sleep past(Instant{});
+      for (int i = 0; i < times; ++i) {
+        co_await past;
+      }
+    };
+    runtime.block_on(ready(operations));
+    EXPECT_EQ(runtime.metrics().workers[0].forced_yields, operations > 128 ? 1U : 0U) << operations;
+  }
+}
+
+TEST(Coop, TimeoutOfAnAlwaysReadyTaskStillStrikes) {
+  Runtime runtime = testing_support::current_thread_runtime();
+  const auto for_ever = []() -> Task<void> {
+    const time::Sleep past(Instant{});
+    for (;;) {
+      co_await past;
+    }
+  };
+  const auto limited = [for_ever]() -> Task<bool> {
+    const Result<void> result = co_await time::timeout(5ms, for_ever());
+    co_return result.has_value();
+  };
+  EXPECT_FALSE(runtime.block_on(limited()));
+}
+
+}  // namespace
+}  // namespace ringo
