@@ -20,8 +20,8 @@ CONFIG = "runtime/include/ringo/config.h"
 ANY = "*"
 
 MAY_SEE = {
-    DETAIL: [API],
-    API: [DETAIL],
+    DETAIL: [API, BYTES],
+    API: [DETAIL, BYTES],
     BYTES: [API, DETAIL],
     CONFIG: [],
     "runtime/src/base": [API, BYTES, DETAIL],
