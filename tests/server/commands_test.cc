@@ -3,6 +3,8 @@
 // Replies and error texts of the commands on keys, byte for byte. That they are those of Redis is
 // what tests/integration/differential.py shows; here they are kept, with a clock that stands still.
 
+#include <ringo/server/stats.h>
+
 #include <cstddef>
 #include <ostream>
 #include <set>

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <set>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -51,7 +51,8 @@ TEST(KeyHash, OneBitChangesHalfOfTheBits) {
         byte = static_cast<char>(random());
       }
       const std::uint64_t before = hash_key(key, seed);
-      key[random() % size] ^= static_cast<char>(1U << (random() % 8));
+      char& byte = key[random() % size];
+      byte = static_cast<char>(byte ^ static_cast<char>(1U << (random() % 8)));
       flipped += std::popcount(before ^ hash_key(key, seed));
       ++samples;
     }

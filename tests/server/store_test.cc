@@ -387,6 +387,7 @@ TEST(Store, CountersAddUpOverManyThreads) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 5000;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kRounds; ++i) {

@@ -28,6 +28,7 @@
 #include <string_view>
 
 #include <fmt/core.h>
+#include <fmt/format.h>  // NOLINT(misc-include-cleaner): format_to of fmt 9 does not link without
 
 #include "commands/arguments.h"
 #include "commands/client_registry.h"
