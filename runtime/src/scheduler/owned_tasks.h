@@ -40,6 +40,8 @@ class OwnedTasks {
 
   /// A task that has ended elsewhere, with its life reference.
   void give_back(TaskHeader& task) noexcept {
+    // relaxed: for alive() only.
+    ended_elsewhere_.fetch_add(1, std::memory_order_relaxed);
     TaskHeader* top = given_back_.load(std::memory_order_relaxed);  // the exchange decides
     do {
       task.queue_next = top;
@@ -60,14 +62,24 @@ class OwnedTasks {
     while (task != nullptr) {
       TaskHeader* next = std::exchange(task->queue_next, nullptr);
       remove(*task);
+      // relaxed, and no read-modify-write: only the owner writes it.
+      collected_.store(collected_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       release(*task);
       task = next;
     }
   }
 
-  /// Any thread; to others than the owner it is a recent value.
+  /// Tasks in the list, those that have ended elsewhere and were not collected yet included.
   [[nodiscard]] std::size_t count() const noexcept {
     return count_.load(std::memory_order_relaxed);
+  }
+  /// How many have not ended, as of a recent moment. (An owner that sleeps does not collect.) Any
+  /// thread.
+  [[nodiscard]] std::size_t alive() const noexcept {
+    const std::size_t waiting_to_be_collected = ended_elsewhere_.load(std::memory_order_relaxed) -
+                                                collected_.load(std::memory_order_relaxed);
+    const std::size_t all = count();
+    return waiting_to_be_collected < all ? all - waiting_to_be_collected : 0;
   }
 
   template <class Visit>
@@ -88,6 +100,8 @@ class OwnedTasks {
   IntrusiveList<TaskHeader> list_;
   std::atomic<std::size_t> count_{0};
   std::atomic<TaskHeader*> given_back_{nullptr};
+  std::atomic<std::size_t> ended_elsewhere_{0};  ///< given back, ever
+  std::atomic<std::size_t> collected_{0};        ///< and of those, forgotten
 };
 
 }  // namespace ringo::detail

@@ -364,7 +364,7 @@ WorkerMetrics Worker::metrics() const noexcept {
   metrics.overflows = read(counters_.overflows);
   metrics.parks = read(counters_.parks);
   metrics.forced_yields = read(counters_.forced_yields);
-  metrics.owned_tasks = owned_.count();
+  metrics.owned_tasks = owned_.alive();
   return metrics;
 }
 
