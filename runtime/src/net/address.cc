@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// Addresses as text, and host names by getaddrinfo() on the blocking pool.
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -10,7 +12,6 @@
 #include <ringo/task.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>

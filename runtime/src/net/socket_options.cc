@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// Socket options, addresses, and descriptors that come and go: see the header.
 
 #include "net/socket_options.h"
 
@@ -10,12 +12,12 @@
 #include <ringo/result.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <expected>
 #include <limits>
 #include <optional>
-#include <utility>
 
 #include "base/system.h"
 #include "ring/driver.h"

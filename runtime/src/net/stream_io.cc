@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// The system calls behind reads and writes.
 
 #include <ringo/detail/source.h>
 #include <ringo/detail/stream_io.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// Accepting connections, and making listeners from addresses and names.
 
 #include <ringo/detail/source.h>
 #include <ringo/net/address.h>

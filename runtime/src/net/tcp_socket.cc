@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// Sockets before they listen or connect, and the wait for a connection.
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

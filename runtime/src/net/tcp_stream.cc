@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// Streams and their halves: connecting, options, splitting and reuniting.
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +12,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>

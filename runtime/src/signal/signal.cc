@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+//
+// The signal handlers, and the dispatcher thread that wakes the listeners.
 
 #include <pthread.h>
 #include <ringo/detail/assert.h>
@@ -10,7 +12,6 @@
 #include <ringo/signal.h>
 #include <ringo/task.h>
 #include <sys/eventfd.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include <array>
@@ -56,8 +57,8 @@ class SignalRegistry {
  public:
   static SignalRegistry& instance() {
     // Never destroyed: the dispatcher uses it until the process ends.
-    static auto* const registry = new SignalRegistry();
-    return *registry;
+    static SignalRegistry& registry = *new SignalRegistry();
+    return registry;
   }
 
   /// Replaces the signal's handler, once. Returns the count from which a listener begins.
