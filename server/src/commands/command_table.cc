@@ -22,7 +22,7 @@
 namespace ringo::server {
 namespace {
 
-// One row is two lines. clang-format would make twelve of it.
+// A row is up to three lines. clang-format would make twelve of it.
 // clang-format off
 constexpr auto kClient = std::to_array<Command>({
     {"client|getname", 2, kNoScript | kLoading | kStale, 0, 0, 0, handlers::client_getname,
