@@ -306,7 +306,9 @@ def random_command(source):
     key = lambda: source.choice(KEYS)
     value = lambda: source.choice(VALUES)
     number = lambda: source.choice(NUMBERS)
-    conditions = lambda: source.choices(("NX", "XX", "GT", "LT"), k=source.choice((0, 0, 1, 2)))
+    conditions = lambda words: source.choices(words, k=source.choice((0, 0, 1, 2)))
+    # Times from now on are not the same on both servers: two of them must not be compared.
+    relative, absolute = ("NX", "XX"), ("NX", "XX", "GT", "LT")
     makers = [
         lambda: ["SET", key(), value()] + random_set_options(
             source, ("NX", "XX", "GET", "EX", "PX", "EXAT", "PXAT", "KEEPTTL", "PERSIST")),
@@ -328,10 +330,12 @@ def random_command(source):
         lambda: ["TYPE", key()],
         lambda: [source.choice(("INCR", "DECR")), key()],
         lambda: [source.choice(("INCRBY", "DECRBY", "INCRBYFLOAT")), key(), number()],
-        lambda: ["EXPIRE", key(), source.choice(TIMES)] + conditions(),
-        lambda: ["PEXPIRE", key(), source.choice(TIMES_MS)] + conditions(),
-        lambda: ["EXPIREAT", key(), source.choice(TIMES_AT + ["1"])] + conditions(),
-        lambda: ["PEXPIREAT", key(), source.choice(TIMES_AT_MS + ["1"])] + conditions(),
+        lambda: ["EXPIRE", key(), source.choice(TIMES)] + conditions(relative),
+        lambda: ["PEXPIRE", key(), source.choice(TIMES_MS)] + conditions(relative),
+        lambda: ["EXPIREAT", key(), source.choice(TIMES_AT + ["1"])]
+        + conditions(absolute),
+        lambda: ["PEXPIREAT", key(), source.choice(TIMES_AT_MS + ["1"])]
+        + conditions(absolute),
         lambda: [source.choice(("TTL", "PTTL")), key()],
         lambda: ["PERSIST", key()],
         lambda: ["DBSIZE"],
