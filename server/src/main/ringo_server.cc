@@ -119,12 +119,15 @@ void fit_file_limit(Config& config) {
   }
 }
 
-/// The first signal ends the server in order, the second one at once.
+/// Ends the server in order. Whoever presses Ctrl-C a second time does not want to wait for that.
 ringo::Task<void> shut_down_on(ringo::signal::Signal signal, ShutdownHandle server) {
   co_await signal.recv();
   server.shutdown();
+  while (signal.signal_number() != SIGINT) {
+    co_await signal.recv();  // another SIGTERM says nothing new
+  }
   co_await signal.recv();
-  log_line("a second signal: exiting at once");
+  log_line("interrupted again: exiting at once");
   std::_Exit(EXIT_FAILURE);
 }
 
