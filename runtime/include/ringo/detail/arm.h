@@ -30,7 +30,7 @@ class ArmBranch : public Branch {
   static constexpr unsigned kSharedIndex = kMaxBranchIndex;
 
   ArmBranch() noexcept : Branch(0) {}
-  ArmBranch(ArmBranch&& other) noexcept : Branch(0) {
+  ArmBranch([[maybe_unused]] ArmBranch&& other) noexcept : Branch(0) {
     RINGO_DCHECK(other.word == 0, "an arm was moved after it had been started");
   }
   ArmBranch& operator=(ArmBranch&&) = delete;

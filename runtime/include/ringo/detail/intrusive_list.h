@@ -13,7 +13,7 @@ namespace ringo::detail {
 class ListNode {
  public:
   ListNode() = default;
-  ListNode(ListNode&& other) noexcept {
+  ListNode([[maybe_unused]] ListNode&& other) noexcept {
     RINGO_DCHECK(!other.is_linked(), "a linked node was moved");
   }
   ListNode& operator=(ListNode&&) = delete;
