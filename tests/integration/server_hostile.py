@@ -241,9 +241,10 @@ class Limits(unittest.TestCase):
             self.assertEqual(connection.rest(), b"")
             server.ping()
 
+    # UBSan looks at memory through a pipe, and takes it for bad when there is no descriptor left.
+    @unittest.skipIf(os.environ.get("RINGO_SANITIZE") == "address", "UBSan needs descriptors")
     def test_too_few_descriptors_make_connections_wait(self):
         limit = 40
-
         with _server.Server(expect_stderr=True) as server:
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
             connections = [server.connect() for _ in range(2 * limit)]
