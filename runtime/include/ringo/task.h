@@ -16,6 +16,7 @@
 #include <ringo/detail/promise.h>
 
 #include <coroutine>
+#include <cstdint>
 #include <utility>
 
 namespace ringo {
@@ -56,12 +57,25 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] Task {
 
 namespace detail {
 
+/// g++ 12 lays out the frame of some coroutines wrongly, eight bytes off, and what follows is a hang
+/// or worse. All frames are aligned to at least 16 bytes, so it shows before anything has run.
+template <class Promise>
+std::coroutine_handle<Promise> checked_frame(std::coroutine_handle<Promise> coroutine) noexcept {
+#if defined(__GNUC__) && !defined(__clang__)
+  RINGO_CHECK((reinterpret_cast<std::uintptr_t>(coroutine.address()) & 15) == 0,
+              "g++ miscompiled a coroutine: in a body whose outermost scope declares no variable, an "
+              "if or while has a co_await in its condition. Name the awaited value first: const auto "
+              "sent = co_await tx.send(1); if (!sent) { ... }");
+#endif
+  return coroutine;
+}
+
 template <class T>
 Task<T> Promise<T>::get_return_object() noexcept {
-  return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
+  return Task<T>(checked_frame(std::coroutine_handle<Promise>::from_promise(*this)));
 }
 inline Task<void> Promise<void>::get_return_object() noexcept {
-  return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
+  return Task<void>(checked_frame(std::coroutine_handle<Promise>::from_promise(*this)));
 }
 
 /// Awaits a Task as a part of the awaiting one. Its frame goes as soon as the result is taken.

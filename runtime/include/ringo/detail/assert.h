@@ -25,7 +25,8 @@ namespace ringo::detail {
 #if RINGO_DEBUG_CHECKS
 #define RINGO_DCHECK(condition, message) RINGO_CHECK(condition, message)
 #else
-#define RINGO_DCHECK(condition, message) \
-  do {                                   \
+#define RINGO_DCHECK(condition, message)                             \
+  do {                                                               \
+    (void)sizeof((condition) ? 1 : 0); /* used, but not evaluated */ \
   } while (false)
 #endif

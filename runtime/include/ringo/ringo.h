@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+//
+// Everything of the runtime. Programs that compile often include what they use instead.
+
+#pragma once
+
+#include <ringo/bytes.h>
+#include <ringo/io.h>
+#include <ringo/net/address.h>
+#include <ringo/net/tcp.h>
+#include <ringo/result.h>
+#include <ringo/runtime.h>
+#include <ringo/shield.h>
+#include <ringo/signal.h>
+#include <ringo/spawn.h>
+#include <ringo/spawn_blocking.h>
+#include <ringo/sync/mpsc.h>
+#include <ringo/sync/oneshot.h>
+#include <ringo/sync/semaphore.h>
+#include <ringo/task.h>
+#include <ringo/time.h>
+#include <ringo/usage_error.h>
+#include <ringo/yield.h>
