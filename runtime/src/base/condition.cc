@@ -10,12 +10,23 @@
 #include <climits>
 #include <ctime>
 
+#include "base/deferred_signals.h"
+
 namespace ringo::detail {
 namespace {
 
 /// False: timed out.
 bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::nanoseconds> timeout) noexcept {
+#if RINGO_DEFERS_SIGNALS
+  run_deferred_signal_handlers();
+  // The kernel restarts the wait after a signal: only a timeout gets us out of it.
+  constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
+  const bool is_slice = !timeout || *timeout > kSlice;
+  timeout = is_slice ? kSlice : *timeout;
+#else
+  const bool is_slice = false;
+#endif
   timespec relative{};
   if (timeout) {
     relative.tv_sec = timeout->count() / 1'000'000'000;
@@ -23,7 +34,7 @@ bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
   }
   const long result = syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected,
                               timeout ? &relative : nullptr, nullptr, 0);
-  return result == 0 || errno != ETIMEDOUT;
+  return result == 0 || errno != ETIMEDOUT || is_slice;
 }
 
 void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {

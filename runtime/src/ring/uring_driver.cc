@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/deferred_signals.h"
+
 namespace ringo::detail {
 namespace {
 
@@ -311,6 +313,7 @@ void UringDriver::turn(std::optional<std::int64_t> timeout_ns) {
     io_uring_cqe* first = nullptr;
     // Its errors (ETIME, EINTR, EAGAIN, EBUSY) all mean: look at what is there and go on.
     io_uring_submit_and_wait_timeout(&ring_, &first, 1, timeout_ns ? &timeout : nullptr, nullptr);
+    run_deferred_signal_handlers();
   }
   reap();
   if (io_uring_sq_ready(&ring_) >= kSubmitEarly) {
