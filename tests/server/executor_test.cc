@@ -117,7 +117,7 @@ TEST(Process, NothingIsExecutedAfterQuit) {
   Harness harness;
   EXPECT_EQ(harness.connection.send("SET a 1\r\nQUIT\r\nSET b 1\r\n"), "+OK\r\n+OK\r\n");
   EXPECT_EQ(harness.connection.status(), ProcessStatus::kClose);
-  Connection other(harness.state);
+  TestClient other(harness.state);
   EXPECT_EQ(other.ask("EXISTS a b"), ":1\r\n");
 }
 
@@ -183,7 +183,7 @@ TEST(Info, SamplesOperationsPerSecond) {
 
 TEST(Clients, SeeAndKillEachOther) {
   Harness harness;
-  Connection other(harness.state, "10.0.0.9:9");
+  TestClient other(harness.state, "10.0.0.9:9");
   other.ask("CLIENT SETNAME second");
   other.ask("CLIENT SETINFO LIB-NAME ringo");
   EXPECT_EQ(other.ask("CLIENT ID"), ":2\r\n");
@@ -206,7 +206,7 @@ TEST(Clients, SeeAndKillEachOther) {
 
 TEST(Clients, AKillBeforeTheHookIsToldAtOnce) {
   Harness harness;
-  Connection other(harness.state);
+  TestClient other(harness.state);
   harness.ask("CLIENT KILL ID 2");
   int wakes = 0;
   other.session().set_kill_hook([&] { ++wakes; });
@@ -223,7 +223,7 @@ TEST(Clients, KillSparesTheCallerUnlessAskedTo) {
 TEST(Clients, AreForgottenWhenTheyGo) {
   Harness harness;
   {
-    const Connection other(harness.state);
+    const TestClient other(harness.state);
     EXPECT_EQ(harness.state.connected_clients(), 2U);
   }
   EXPECT_EQ(harness.state.connected_clients(), 1U);
@@ -238,7 +238,7 @@ TEST(Server, ManyConnectionsOnManyThreadsCountTogether) {
   threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
-      Connection connection(harness.state);
+      TestClient connection(harness.state);
       for (int i = 0; i < kRounds; ++i) {
         const std::string replies = connection.ask(
             "INCR n\r\nMSET a 1 b 1\r\nMGET a b\r\nCLIENT LIST\r\nINFO\r\nSCAN 0\r\nDEL a b");

@@ -34,9 +34,9 @@ inline std::string encode(std::initializer_list<std::string_view> args) {
   return request;
 }
 
-class Connection {
+class TestClient {
  public:
-  explicit Connection(ServerState& state, std::string address = "10.0.0.1:1000")
+  explicit TestClient(ServerState& state, std::string address = "10.0.0.1:1000")
       : session_(state, SessionPeer{std::move(address), "10.0.0.2:6379", 7}) {}
 
   /// Sends bytes; returns all that is answered to them and to what was left over before.
@@ -75,7 +75,7 @@ struct Harness {
 
   ManualClock clock;
   ServerState state{config(), clock};
-  Connection connection{state};
+  TestClient connection{state};
 
   std::string ask(std::string_view line) { return connection.ask(line); }
 };

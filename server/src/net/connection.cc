@@ -105,7 +105,7 @@ Connection::Next Connection::step() {
     return Next::kClose;
   }
   Buffers& buffers = worker_buffers();
-  return has_backlog_ ? execute_own(buffers, true) : read_and_execute(buffers);
+  return has_backlog_ ? execute_own(buffers, false) : read_and_execute(buffers);
 }
 
 Connection::Next Connection::read_and_execute(Buffers& buffers) {
