@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/system.h"
+#include "ring/park_token.h"
 
 namespace ringo::detail {
 
@@ -96,7 +97,6 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
     Kind kind;
     Source* source;
   };
-  enum ParkState : std::uint32_t { kAwake, kParked, kNotified };
 
   [[nodiscard]] bool request(Kind kind, Source& source);
   [[nodiscard]] Driver& driver() noexcept;
@@ -108,7 +108,7 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
   bool is_closed_ RINGO_GUARDED_BY(mutex_) = false;
   std::vector<Request> requests_ RINGO_GUARDED_BY(mutex_);
   std::atomic<bool> has_requests_{false};
-  std::atomic<std::uint32_t> park_state_{kAwake};
+  ParkToken park_token_;
 };
 
 /// Makes the driver of the calling thread: the kind that RINGO_DRIVER names, or io_uring. Errors:

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// What other threads ask of a driver: requests are queued under the handle's lock, and the owner is
+// woken to carry them out.
+//
+// Thread safety: all of it; carrying out belongs to the driver's own thread.
 
 #include "ring/driver.h"
 
@@ -46,9 +51,7 @@ bool DriverHandle::disarm(Source& source) {
 }
 
 void DriverHandle::unpark() noexcept {
-  // seq_cst: the barrier between "work was published" and "the owner is asleep" on this side; the
-  // owner's is in park(). With less, both could look before the other's store is visible.
-  if (park_state_.exchange(kNotified, std::memory_order_seq_cst) != kParked) {
+  if (!park_token_.unpark()) {
     return;
   }
   const MutexGuard guard(mutex_);
@@ -76,14 +79,11 @@ void DriverHandle::poll() {
 
 void DriverHandle::park(std::optional<std::int64_t> timeout_ns) {
   run_requests();
-  std::uint32_t expected = kAwake;
-  // seq_cst: see unpark().
-  if (!park_state_.compare_exchange_strong(expected, kParked, std::memory_order_seq_cst)) {
-    timeout_ns = 0;  // there was an unpark
+  if (!park_token_.begin_park()) {
+    timeout_ns = 0;
   }
   driver().turn(timeout_ns);
-  // seq_cst: see unpark(); the token is used up here, and the owner looks around.
-  park_state_.exchange(kAwake, std::memory_order_seq_cst);
+  park_token_.end_park();
   run_requests();
 }
 

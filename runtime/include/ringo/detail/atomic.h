@@ -23,10 +23,21 @@
 #undef memory_order_release
 #undef memory_order_acq_rel
 #undef memory_order_seq_cst
+#undef new
+#undef delete
+#undef malloc
+#undef free
+#undef assert
 
 namespace ringo::detail {
 
 inline rl::memory_order to_model(std::memory_order order) {
+#ifdef RINGO_MODEL_WEAKEN
+  // A twin of the model: RINGO_MODEL_WEAKEN(order) makes some of them relaxed.
+  if (RINGO_MODEL_WEAKEN(order)) {
+    return rl::mo_relaxed;
+  }
+#endif
   switch (order) {
     case std::memory_order_relaxed:
       return rl::mo_relaxed;

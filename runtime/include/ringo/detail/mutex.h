@@ -12,6 +12,20 @@
 
 namespace ringo::detail {
 
+#ifdef RINGO_MODEL
+
+class RINGO_CAPABILITY("mutex") Mutex {
+ public:
+  void lock() RINGO_ACQUIRE(this) { mutex_.lock($); }
+  bool try_lock() RINGO_TRY_ACQUIRE(true, this) { return mutex_.try_lock($); }
+  void unlock() RINGO_RELEASE(this) { mutex_.unlock($); }
+
+ private:
+  rl::mutex mutex_;
+};
+
+#else
+
 class RINGO_CAPABILITY("mutex") Mutex {
  public:
   constexpr Mutex() = default;
@@ -54,6 +68,8 @@ class RINGO_CAPABILITY("mutex") Mutex {
 
   std::atomic<std::uint32_t> word_{kFree};
 };
+
+#endif
 
 /// Holds a Mutex for a scope.
 class RINGO_SCOPED_CAPABILITY MutexGuard {

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// The state word of a task: a runner, a lock-free waker, and a JoinHandle that is joined, aborted
+// or dropped. The task is in a queue at most once, no wake is lost, the frame is touched by the
+// holder of RUNNING only, the output is destroyed exactly once and the cell freed exactly once.
+//
+// twin: RINGO_TWIN_RELAXED
+// twin: RINGO_TWIN_IGNORE_NOTIFIED
+// twin: RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
+// twin: RINGO_TWIN_OUTPUT_LEFT
+
+#ifdef RINGO_TWIN_RELAXED
+#define RINGO_MODEL_WEAKEN(order) true
+#endif
+
+#include <ringo/detail/task_state.h>
+
+#include "model/model.h"
+
+namespace ringo::detail {
+
+void check_failed(const char* /*condition*/, const char* message, const char* /*file*/,
+                  int /*line*/) noexcept {
+  RL_ASSERT(!message);
+  std::abort();
+}
+
+namespace {
+
+struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
+  // References: life, handle, and the waker's.
+  TaskState state{TaskState::kSpawnedWithHandle + TaskState::kReference};
+  Atomic<int> queued{1};
+  Atomic<int> is_ready{0};   // what the leaf waits for
+  Atomic<int> join_slot{0};  // 1: a joiner's waker is in it
+  Atomic<int> joiner_woken{0};
+  Plain<int> frame{0};
+  Plain<int> output{0};  // 1: there is one
+  int outputs_made = 0;
+  int outputs_destroyed = 0;
+  int freed = 0;
+  int choice = 0;
+
+  void before() { choice = static_cast<int>(rl::rand(4)); }
+
+  void push() { RL_ASSERT(queued.exchange(1, std::memory_order_acq_rel) == 0); }
+  void free_cell() {
+    RL_ASSERT(++freed == 1);
+    drop_output();
+  }
+  void drop_output() {
+    if (output.get() == 1) {
+      output.set(0);
+      ++outputs_destroyed;
+    }
+  }
+
+  void complete() {
+    bool is_last = false;
+    if (state.try_complete_and_release(is_last)) {
+      if (is_last) {
+        free_cell();
+      }
+      return;
+    }
+    const TaskState::Completed completed = state.complete();
+    if (!completed.has_join_interest) {
+#ifndef RINGO_TWIN_OUTPUT_LEFT
+      drop_output();
+#endif
+    }
+    if (completed.has_join_waker && join_slot.exchange(0, std::memory_order_acq_rel) == 1) {
+      joiner_woken.store(1, std::memory_order_release);
+    }
+#ifdef RINGO_TWIN_OUTPUT_LEFT
+    if (!completed.has_join_interest) {
+      // The handle went meanwhile, and another reference keeps the cell, and with it the output.
+      RL_ASSERT(output.get() == 0);
+    }
+#endif
+    if (state.release()) {
+      free_cell();
+    }
+  }
+
+  void runner() {
+    for (;;) {
+      if (queued.exchange(0, std::memory_order_acq_rel) == 0) {
+        rl::yield(1, $);
+        continue;
+      }
+      const bool is_cancelled = state.start_running();
+      frame.set(frame.get() + 1);
+      if (is_cancelled) {
+        complete();
+        return;
+      }
+      if (is_ready.load(std::memory_order_relaxed) == 1) {
+        output.set(1);
+        ++outputs_made;
+        complete();
+        return;
+      }
+      if (state.stop_running()) {
+#ifndef RINGO_TWIN_IGNORE_NOTIFIED
+        push();
+#endif
+      }
+    }
+  }
+
+  void waker() {
+    // relaxed: the state word carries it to the runner.
+    is_ready.store(1, std::memory_order_relaxed);
+    bool is_last = false;
+    const bool must_push = state.notify_and_release(is_last);
+    if (is_last) {
+      free_cell();
+    } else if (must_push) {
+      push();
+    }
+  }
+
+  void join() {
+    join_slot.exchange(1, std::memory_order_acq_rel);
+#ifdef RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
+    (void)state.add_join_waker();
+#else
+    if (!state.add_join_waker())
+#endif
+    {
+      while (joiner_woken.load(std::memory_order_acquire) == 0) {
+        rl::yield(1, $);
+      }
+    }
+    join_slot.exchange(0, std::memory_order_acq_rel);
+    RL_ASSERT(state.is_complete());
+    drop_output();  // takes it
+  }
+
+  void handle() {
+    if (choice == 0) {
+      join();
+    } else if (choice == 1) {
+      if (state.cancel()) {
+        push();
+      }
+      join();
+    } else if (choice == 2) {
+      if (state.cancel()) {
+        push();
+      }
+    }
+    bool is_last = false;
+    if (state.drop_join_interest(is_last)) {
+      drop_output();
+      is_last = state.release();
+    }
+    if (is_last) {
+      free_cell();
+    }
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      runner();
+    } else if (index == 1) {
+      waker();
+    } else {
+      handle();
+    }
+  }
+
+  void after() {
+    RL_ASSERT(freed == 1);
+    RL_ASSERT(outputs_made == outputs_destroyed);
+    RL_ASSERT(choice == 1 || choice == 2 || outputs_made == 1);
+  }
+};
+
+}  // namespace
+}  // namespace ringo::detail
+
+int main() {
+  return ringo::model::run<ringo::detail::TaskStateModel>(100'000, 2);
+}
