@@ -17,7 +17,7 @@ ringo::Task<void> producer(ringo::mpsc::Sender<std::string> tx, std::string text
   }
 }
 
-RINGO_MAIN(int /*argc*/, char** /*argv*/) {
+RINGO_MAIN() {
   auto [tx, rx] = ringo::mpsc::channel<std::string>(32);
 
   auto first = ringo::spawn(producer(tx, "sending from a task"));

@@ -239,12 +239,23 @@ T Runtime::block_on(Task<T> task, std::source_location where) {
 int run(Task<int> task);
 int run(Task<void> task);
 
+namespace detail {
+// RINGO_MAIN's body may take the arguments or leave them.
+inline int run_main(Task<int> (*body)(int, char**), int argc, char** argv) {
+  return run(body(argc, argv));
+}
+inline int run_main(Task<int> (*body)(), int /*argc*/, char** /*argv*/) {
+  return run(body());
+}
+}  // namespace detail
+
 }  // namespace ringo
 
-/// Defines main() around a coroutine: RINGO_MAIN(int argc, char** argv) { …; co_return 0; }
-#define RINGO_MAIN(...)                                    \
-  static ::ringo::Task<int> ringo_async_main(__VA_ARGS__); \
-  int main(int argc, char** argv) {                        \
-    return ::ringo::run(ringo_async_main(argc, argv));     \
-  }                                                        \
+/// Defines main() around a coroutine: `RINGO_MAIN(int argc, char** argv) { …; co_return 0; }`, or
+/// `RINGO_MAIN() { … }`.
+#define RINGO_MAIN(...)                                              \
+  static ::ringo::Task<int> ringo_async_main(__VA_ARGS__);           \
+  int main(int argc, char** argv) {                                  \
+    return ::ringo::detail::run_main(&ringo_async_main, argc, argv); \
+  }                                                                  \
   static ::ringo::Task<int> ringo_async_main(__VA_ARGS__)
