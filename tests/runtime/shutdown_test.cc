@@ -64,6 +64,9 @@ TEST(Shutdown, DestroysTasksThatNeverEndWhereTheyWait) {
           spawn(sleeps_for_ever(Tracked())).detach();
           spawn(yields_for_ever(Tracked())).detach();
         }
+        while (gate.waiting() != 300) {
+          co_await yield_now();
+        }
         co_await time::sleep(2ms);
       };
       runtime.block_on(spawns(never));
