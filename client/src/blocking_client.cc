@@ -22,11 +22,10 @@ ClientResult<BlockingClient> BlockingClient::connect(std::string host, std::uint
                                                      const ConnectOptions& options) {
   Result<Runtime> runtime = Builder::current_thread().build();
   if (!runtime) {
-    return std::unexpected(ClientError(ClientErrorKind::kConnectFailed, runtime.error().message(),
-                                       runtime.error()));
+    return std::unexpected(
+        ClientError(ClientErrorKind::kConnectFailed, runtime.error().message(), runtime.error()));
   }
-  ClientResult<Client> client =
-      runtime->block_on(Client::connect(std::move(host), port, options));
+  ClientResult<Client> client = runtime->block_on(Client::connect(std::move(host), port, options));
   if (!client) {
     return std::unexpected(std::move(client).error());
   }

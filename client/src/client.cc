@@ -134,6 +134,13 @@ Task<detail::Reply> Client::exchange(Connection& connection, Bytes encoded) {
       co_return std::unexpected<ClientError>(forgotten.error());
     }
   }
+  // What has come without having been asked for must not become this request's reply.
+  ClientResult<std::optional<ReplyMatcher<std::uint64_t>::Match>> surplus =
+      connection.matcher.next();
+  if (!surplus) {
+    connection.end = surplus.error();
+    co_return std::unexpected<ClientError>(std::move(surplus).error());
+  }
   const std::uint64_t ticket = ++connection.last_ticket;
   connection.matcher.expect(ticket);
   connection.output = std::move(encoded);

@@ -130,12 +130,13 @@ class Writer {
  public:
   explicit Writer(ManagerState& state) : state_(&state) {}
 
+  /// Requires: it is not full.
   void add(Request&& request) {
-    out_.append(request.encoded.view());
-    batch_.push_back(std::move(request.responder));
-  }
-  void add_as_is(Request&& request) {
-    large_ = std::move(request.encoded);
+    if (request.encoded.size() >= kOwnWrite) {
+      large_ = std::move(request.encoded);
+    } else {
+      out_.append(request.encoded.view());
+    }
     batch_.push_back(std::move(request.responder));
   }
 
@@ -189,25 +190,63 @@ Task<bool> flush(Session& session, const mpsc::UnboundedSender<Batch>& batches, 
   co_return large_written.has_value();
 }
 
-/// Waits for requests; 0: no handle is left. Lets tasks that are ready add theirs: what they would
-/// send a moment later then goes with this batch.
-Task<std::size_t> take_requests(mpsc::Receiver<Request>& requests, std::vector<Request>& pending) {
-  std::size_t taken = co_await requests.recv_many(pending, kTakeAtOnce);
-  std::size_t all = taken;
-  while (taken != 0 && all < kTakeAtOnce) {
+/// Waits until a permit can be had. False: the connection has ended.
+Task<bool> wait_for_room(Session& session) {
+  // Nobody else takes permits, so the one that is given back here is still there afterwards.
+  const Result<SemaphorePermit> permit = co_await session.permits.acquire();
+  co_return permit.has_value();
+}
+
+/// Waits for requests and takes up to `limit`; 0: no handle is left. Lets tasks that are ready add
+/// theirs: what they would send a moment later then goes with this batch.
+Task<std::size_t> take_requests(mpsc::Receiver<Request>& requests, std::vector<Request>& taken,
+                                std::size_t limit) {
+  std::size_t count = co_await requests.recv_many(taken, limit);
+  bool has_grown = count != 0;
+  while (has_grown && count < limit) {
     co_await yield_now();
-    taken = 0;
-    while (all < kTakeAtOnce) {
+    has_grown = false;
+    while (count < limit) {
       std::expected<Request, mpsc::TryRecvError> request = requests.try_recv();
       if (!request) {
         break;
       }
-      pending.push_back(*std::move(request));
-      ++taken;
-      ++all;
+      taken.push_back(*std::move(request));
+      ++count;
+      has_grown = true;
     }
   }
-  co_return all;
+  co_return count;
+}
+
+/// Sends requests from the front for as long as there are permits, and removes them. False: the
+/// connection has ended.
+Task<bool> send_requests(Session& session, const mpsc::UnboundedSender<Batch>& batches,
+                         Unsent& unsent, Writer& writer, ManagerState& state) {
+  std::vector<Request>& requests = unsent.requests;
+  std::size_t next = 0;
+  bool is_alive = true;
+  for (; is_alive && next < requests.size(); ++next) {
+    Request& request = requests[next];
+    if (!request.is_wanted()) {
+      ManagerState::add(state.withdrawn, request.encoded.empty() ? 0 : 1);
+      continue;
+    }
+    std::expected<SemaphorePermit, TryAcquireError> permit = session.permits.try_acquire();
+    if (!permit) {
+      break;
+    }
+    permit->forget();  // the reader gives it back
+    writer.add(std::move(request));
+    if (writer.is_full()) {
+      is_alive = co_await flush(session, batches, writer, unsent.orphans);
+    }
+  }
+  if (is_alive) {
+    is_alive = co_await flush(session, batches, writer, unsent.orphans);
+  }
+  requests.erase(requests.begin(), requests.begin() + static_cast<std::ptrdiff_t>(next));
+  co_return is_alive;
 }
 
 }  // namespace
@@ -239,53 +278,22 @@ Task<ClientError> read_replies(std::shared_ptr<Session> session, mpsc::Receiver<
 Task<WriteEnd> write_requests(Session& session, mpsc::UnboundedSender<Batch> batches,
                               mpsc::Receiver<Request>& requests, Unsent& unsent,
                               ManagerState& state) {
-  std::vector<Request>& pending = unsent.requests;
   Writer writer(state);
   for (;;) {
-    if (pending.empty()) {
-      const std::size_t taken = co_await take_requests(requests, pending);
+    // Room first: what cannot be sent stays in the queue, which holds the callers up.
+    const bool has_room = co_await wait_for_room(session);
+    if (!has_room) {
+      co_return WriteEnd::kLost;
+    }
+    if (unsent.requests.empty()) {
+      const std::size_t limit = std::min(session.permits.available_permits(), kTakeAtOnce);
+      const std::size_t taken = co_await take_requests(requests, unsent.requests, limit);
       if (taken == 0) {
         break;
       }
     }
-    std::size_t next = 0;
-    bool is_lost = session.is_over();
-    while (!is_lost && next < pending.size()) {
-      Request& request = pending[next];
-      if (!request.is_wanted()) {
-        ManagerState::add(state.withdrawn, request.encoded.empty() ? 0 : 1);
-        ++next;
-        continue;
-      }
-      std::expected<SemaphorePermit, TryAcquireError> permit = session.permits.try_acquire();
-      if (!permit) {
-        // What is in the batch must be sent before its replies can give permits back.
-        const bool is_sent = co_await flush(session, batches, writer, unsent.orphans);
-        is_lost = !is_sent;
-        if (is_sent) {
-          const Result<SemaphorePermit> waited = co_await session.permits.acquire();
-          is_lost = !waited;  // given back at once: the next round takes it
-        }
-        continue;
-      }
-      permit->forget();
-      ++next;
-      if (request.encoded.size() >= kOwnWrite) {
-        writer.add_as_is(std::move(request));
-      } else {
-        writer.add(std::move(request));
-      }
-      if (writer.is_full()) {
-        const bool is_sent = co_await flush(session, batches, writer, unsent.orphans);
-        is_lost = !is_sent;
-      }
-    }
-    if (!is_lost) {
-      const bool is_sent = co_await flush(session, batches, writer, unsent.orphans);
-      is_lost = !is_sent;
-    }
-    pending.erase(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(next));
-    if (is_lost) {
+    const bool is_alive = co_await send_requests(session, batches, unsent, writer, state);
+    if (!is_alive) {
       co_return WriteEnd::kLost;
     }
   }
