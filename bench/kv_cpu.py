@@ -131,8 +131,9 @@ def parse_options():
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--value-size", type=int, default=64)
     parser.add_argument("--pipelines", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--server-core", type=int, default=0)
-    parser.add_argument("--client-core", type=int, default=1)
+    cores = sorted(os.sched_getaffinity(0))
+    parser.add_argument("--server-core", type=int, default=cores[0])
+    parser.add_argument("--client-core", type=int, default=cores[min(1, len(cores) - 1)])
     return parser.parse_args()
 
 
@@ -144,10 +145,8 @@ def check_machine(options):
         sys.exit(f"kv_cpu: no {REDIS} (apt-get install redis-tools)")
     if not os.access(options.server, os.X_OK):
         sys.exit(f"kv_cpu: no program {options.server} (make build)")
-    cores = os.sched_getaffinity(0)
-    if not {options.server_core, options.client_core} <= cores:
-        sys.exit(f"kv_cpu: needs the cores {options.server_core} and {options.client_core}, "
-                 f"there are {sorted(cores)}")
+    if options.server_core == options.client_core:
+        print("note: server and load generator share one core")
 
 
 def measure(servers, options):

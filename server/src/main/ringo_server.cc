@@ -14,12 +14,13 @@
 #include <ringo/signal.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
-#include <ringo/usage_error.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

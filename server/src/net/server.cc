@@ -2,6 +2,7 @@
 //
 // A server's beginning, housekeeping and end. Thread safety as in the header.
 
+#include <ringo/join_error.h>
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
 #include <ringo/result.h>
@@ -60,11 +61,12 @@ class Background {
     }
   }
 
-  /// Aborts the task and returns when it has gone.
-  Task<void> end() {
+  /// Aborts the task, unless it has ended already, and returns its output when it has gone.
+  Task<JoinResult<T>> end() {
     JoinHandle<T> handle = *std::exchange(handle_, std::nullopt);
     handle.abort();
-    (void)co_await handle;
+    JoinResult<T> result = co_await handle;
+    co_return result;
   }
 
  private:
@@ -125,13 +127,10 @@ Task<void> keep_house(std::shared_ptr<ServerCore> core) {
 }
 
 /// Accepts; an error that ends it ends the server, too.
-Task<void> accept_or_stop(std::shared_ptr<ServerCore> core, net::TcpListener listener,
-                          std::shared_ptr<std::optional<Error>> failure) {
-  const Result<void> ended = co_await accept_connections(core, std::move(listener));
-  if (!ended) {
-    *failure = ended.error();
-    core->stop.close();
-  }
+Task<Result<void>> accept_or_stop(std::shared_ptr<ServerCore> core, net::TcpListener listener) {
+  Result<void> ended = co_await accept_connections(core, std::move(listener));
+  core->stop.close();
+  co_return ended;
 }
 
 }  // namespace
@@ -195,20 +194,23 @@ Task<std::expected<Server, BindError>> Server::bind(Config config) {
 
 Task<Result<void>> Server::run(Duration grace) {
   const std::shared_ptr<ServerCore> core = core_;
-  const auto failure = std::make_shared<std::optional<Error>>();
   Background<void> housekeeping(keep_house(core));
-  std::vector<Background<void>> accepting;
+  std::vector<Background<Result<void>>> accepting;
   accepting.reserve(listeners_->all.size());
   for (net::TcpListener& listener : listeners_->all) {
-    accepting.emplace_back(accept_or_stop(core, std::move(listener), failure));
+    accepting.emplace_back(accept_or_stop(core, std::move(listener)));
   }
   listeners_->all.clear();
 
   // There is never a permit: this ends when the semaphore is closed.
   (void)co_await core->stop.acquire();
 
-  for (Background<void>& each : accepting) {
-    co_await each.end();
+  Result<void> result;
+  for (Background<Result<void>>& each : accepting) {
+    const JoinResult<Result<void>> ended = co_await each.end();
+    if (ended.has_value() && !ended->has_value()) {
+      result = *ended;
+    }
   }
   core->connections.shutdown_all(net::Shutdown::kRead);
   const Result<void> finished = co_await core->limit.wait_until_empty(grace);
@@ -218,11 +220,8 @@ Task<Result<void>> Server::run(Duration grace) {
     core->connections.shutdown_all(net::Shutdown::kBoth);
     (void)co_await core->limit.wait_until_empty(kCutGrace);
   }
-  co_await housekeeping.end();
-  if (*failure) {
-    co_return std::unexpected(**failure);
-  }
-  co_return Result<void>();
+  (void)co_await housekeeping.end();
+  co_return result;
 }
 
 }  // namespace ringo::server
