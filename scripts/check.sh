@@ -27,8 +27,8 @@ step_format() { # every file is formatted as .clang-format says
   scripts/sources.sh | xargs -r clang-format-19 --dry-run -Werror
 }
 
-step_rules() { # layers and house rules
-  scripts/check_layers.py && scripts/check_rules.py
+step_rules() { # layers, house rules, and documents that say what the code says
+  scripts/check_layers.py && scripts/check_rules.py && scripts/check_docs.py
 }
 
 step_clang() { # clang builds everything without a warning, thread-safety analysis included
