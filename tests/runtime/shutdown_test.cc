@@ -234,9 +234,9 @@ TEST(Shutdown, PoolThreadThatSpawnsMeanwhile) {
   for (int round = 0; round < 50; ++round) {
     const int before = Tracked::alive();
     {
+      std::atomic<bool> has_begun{false};  // the closure uses it until the runtime has ended
       Runtime runtime = testing_support::multi_thread_runtime();
       const Handle::EnterGuard entered = runtime.enter();
-      std::atomic<bool> has_begun{false};
       spawn_blocking([&has_begun] {
         for (;;) {
           const JoinHandle<void> handle = spawn(yields_for_ever(Tracked()));
