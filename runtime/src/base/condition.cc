@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: MIT
+//
+// The futex calls behind Condition and ThreadParker. Here a thread really sleeps, so these are the
+// only waits that cost a system call to end; in a sanitizer build a wait ends now and then to
+// run the signal handlers that the sanitizer has put off.
+//
+// Thread safety: as condition.h says.
 
 #include "base/condition.h"
 

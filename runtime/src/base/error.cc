@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The texts of Error and JoinError, and where broken invariants and wrong use end: check_failed()
+// aborts, throw_usage_error() throws. Out of line, because none of it is on a fast path.
+//
+// Thread safety: all of it; messages are made without shared buffers.
 
 #include <netdb.h>
 #include <ringo/detail/assert.h>

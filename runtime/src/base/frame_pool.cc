@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The shared store behind the per-thread free lists: batches wait here for a thread that runs
+// short, and a thread that ends leaves its lists here.
+//
+// Thread safety: as frame_pool.h says; the lock is taken once per batch.
 
 #include <ringo/detail/frame_pool.h>
 #include <ringo/detail/mutex.h>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The slow half of detail::Mutex: spin for as long as a critical section lasts, then sleep in the
+// kernel. The fast half, one compare-and-swap, is inline in mutex.h.
+//
+// Thread safety: that is what it is for.
 
 #include <linux/futex.h>
 #include <ringo/detail/mutex.h>

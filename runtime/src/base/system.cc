@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The production System: thin wrappers of the system calls that turn errno into a result. The only
+// place in the runtime that asks the kernel for the time or for randomness.
+//
+// Thread safety: all of it; the object has no state.
 
 #include "base/system.h"
 

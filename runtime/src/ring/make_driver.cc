@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// Chooses the driver, as RINGO_DRIVER says or by what the kernel offers. The only place that knows
+// which drivers there are.
+//
+// Thread safety: reads the environment; otherwise all of it.
 
 #include <cstdlib>
 #include <string_view>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The transitions of a source's readiness word, and its end: the descriptor is closed when the last
+// once), and the descriptor is closed when the driver no longer watches it.
+//
+// Thread safety: all of it; source.h says what each transition relies on.
 
 #include <ringo/detail/source.h>
 #include <sys/socket.h>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// Setting up the ring, with a ladder down for old kernels; arming, cancelling and re-arming polls;
+// and turn(), the one system call in which a worker sleeps.
+//
+// Thread safety: the driver's own thread, but for unpark().
 
 #include "ring/uring_driver.h"
 
@@ -329,8 +334,8 @@ void UringDriver::unpark() noexcept {
 }
 
 void UringDriver::shut_down() {
+  // A poll that has got no SQE yet is not begun any more: its descriptor may be closed by now.
   is_shutting_down_ = true;
-  retry_polls();
   for (Watch* watch = watches_.front(); watch != nullptr;) {
     Watch* next = watches_.after(*watch);
     if (!watch->is_closing) {

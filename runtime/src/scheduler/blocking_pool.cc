@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// Starting, feeding and ending the pool's threads. A job is a task like any other, so that its
+// handle can be awaited and its exception comes out there; only who runs it differs.
+//
+// Thread safety: all of it; jobs run without the lock.
 
 #include "scheduler/blocking_pool.h"
 
@@ -9,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/time_limit.h"
 #include "scheduler/runtime_shared.h"
 
 namespace ringo::detail {
@@ -159,17 +165,13 @@ void BlockingPool::close() noexcept {
 }
 
 bool BlockingPool::join(std::optional<std::chrono::nanoseconds> timeout) noexcept {
-  const auto start = std::chrono::steady_clock::now();
+  const TimeLimit limit(timeout);
   const MutexGuard guard(mutex_);
   while (threads_ != 0) {
-    std::optional<std::chrono::nanoseconds> left;
-    if (timeout) {
-      left = *timeout - (std::chrono::steady_clock::now() - start);
-      if (*left <= std::chrono::nanoseconds::zero()) {
-        return false;
-      }
+    if (limit.is_over()) {
+      return false;
     }
-    changed_.wait(mutex_, left);
+    changed_.wait(mutex_, limit.left());
   }
   return true;
 }

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The public face: block_on and how a thread waits in it, Handle, Runtime, Builder and run(). What
+// it stands on is RuntimeShared; here are the checks of how it is used.
+//
+// Thread safety: as runtime.h says.
 
 #include <ringo/detail/context.h>
 #include <ringo/runtime.h>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// Where tasks enter a runtime, how its threads start, and the phases of shutdown; for
+// current_thread also the seat, the right of one thread at a time to drive the only worker.
+//
+// Thread safety: all of it.
 
 #include "scheduler/runtime_shared.h"
 
@@ -12,6 +17,8 @@
 #include <utility>
 
 #include <fmt/core.h>
+
+#include "base/time_limit.h"
 
 namespace ringo::detail {
 namespace {
@@ -208,25 +215,17 @@ Result<void> RuntimeShared::start_threads() {
 }
 
 bool RuntimeShared::join_threads(std::optional<std::chrono::nanoseconds> timeout) noexcept {
-  const auto start = std::chrono::steady_clock::now();
+  const TimeLimit limit(timeout);
   {
     const MutexGuard guard(threads_mutex_);
     while (running_threads_ != 0) {
-      std::optional<std::chrono::nanoseconds> left;
-      if (timeout) {
-        left = *timeout - (std::chrono::steady_clock::now() - start);
-        if (*left <= std::chrono::nanoseconds::zero()) {
-          return false;
-        }
+      if (limit.is_over()) {
+        return false;
       }
-      thread_changed_.wait(threads_mutex_, left);
+      thread_changed_.wait(threads_mutex_, limit.left());
     }
   }
-  if (timeout) {
-    timeout = std::max(*timeout - (std::chrono::steady_clock::now() - start),
-                       std::chrono::nanoseconds::zero());
-  }
-  return blocking_pool_.join(timeout);
+  return blocking_pool_.join(limit.left());
 }
 
 // --- shutdown ---------------------------------------------------------------------------------

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// One worker's loop: run a task, find the next, search other workers, sleep. The order in which it
+// looks, and the barriers between looking and sleeping, are the scheduler.
+//
+// Thread safety: the worker's own thread, but for what worker.h names.
 
 #include "scheduler/worker.h"
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The slow paths of SemaphoreCore, under its lock: queueing a waiter, handing freed permits to the
+// queue in order, closing. The invariants S1 and up stand in the header.
+//
+// Thread safety: all of it; wakes are made after the lock is released.
 
 #include <ringo/detail/semaphore_core.h>
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// Where an entry belongs (level and slot, by the highest bit in which its tick differs from now),
+// and how the wheel goes from one occupied slot to the next without visiting the empty ones.
+//
+// Thread safety: all of it; entries are taken out under the lock, tasks woken after it.
 
 #include "time/timer_wheel.h"
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+//
+// The parts of <ringo/time.h> that ask the current runtime: its clock, and its workers' timer
+// wheels. Beside the scheduler, not the wheel, because they need to know what is current.
+//
+// Thread safety: pause, resume and advance belong to a current_thread runtime; the rest all of it.
 
 #include <ringo/detail/context.h>
 #include <ringo/time.h>
