@@ -115,5 +115,24 @@ CO_TEST(Task, DeepChainResumedAtItsLeafUnwindsWithoutStack) {
   CO_ASSERT_EQ(depth, 100'000);
 }
 
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ == 12
+
+Task<bool> gives(bool value) {
+  co_return value;
+}
+
+// The shape that g++ 12 gets wrong; see tests/canary/frame_layout_test.cc.
+Task<void> awaits_in_a_condition() {
+  if (!co_await gives(true)) {
+    co_await yield_now();
+  }
+}
+
+TEST(TaskDeathTest, MiscompiledFrameIsRefusedWhenItIsMade) {
+  EXPECT_DEATH((void)awaits_in_a_condition(), "g\\+\\+ miscompiled a coroutine");
+}
+
+#endif
+
 }  // namespace
 }  // namespace ringo

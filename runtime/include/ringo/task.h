@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include <ringo/detail/assert.h>
 #include <ringo/detail/promise.h>
 
 #include <coroutine>
@@ -57,15 +58,17 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] Task {
 
 namespace detail {
 
-/// g++ 12 lays out the frame of some coroutines wrongly, eight bytes off, and what follows is a hang
-/// or worse. All frames are aligned to at least 16 bytes, so it shows before anything has run.
+/// g++ 12 gets the frame of some coroutines wrong, eight bytes off (tests/canary/ has the shapes),
+/// and what follows is a hang or worse. All frames are aligned to at least 16 bytes, so it shows
+/// before anything has run.
 template <class Promise>
 std::coroutine_handle<Promise> checked_frame(std::coroutine_handle<Promise> coroutine) noexcept {
 #if defined(__GNUC__) && !defined(__clang__)
-  RINGO_CHECK((reinterpret_cast<std::uintptr_t>(coroutine.address()) & 15) == 0,
-              "g++ miscompiled a coroutine: in a body whose outermost scope declares no variable, an "
-              "if or while has a co_await in its condition. Name the awaited value first: const auto "
-              "sent = co_await tx.send(1); if (!sent) { ... }");
+  RINGO_CHECK(
+      (reinterpret_cast<std::uintptr_t>(coroutine.address()) & 15) == 0,
+      "g++ miscompiled a coroutine: a block that declares no variable has a co_await in the "
+      "condition of an if, while or switch. Name the awaited value first: "
+      "const auto sent = co_await tx.send(1); if (!sent) { ... }");
 #endif
   return coroutine;
 }
