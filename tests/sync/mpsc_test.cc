@@ -335,9 +335,9 @@ TEST(Mpsc, UnreceivedValuesAreDestroyed) {
 
 TEST(Mpsc, BlockingHalvesMeetAcrossThreads) {
   auto [tx, rx] = mpsc::channel<int>(2);
-  std::thread sender([tx = std::move(tx)] {
+  std::thread sender([half = std::move(tx)] {
     for (int i = 0; i < 1000; ++i) {
-      EXPECT_TRUE(tx.blocking_send(i).has_value());
+      EXPECT_TRUE(half.blocking_send(i).has_value());
     }
   });
   for (int i = 0; i < 500; ++i) {
@@ -490,7 +490,7 @@ Task<void> sends_and_receives() {
 Task<void> waits_to_send() {
   auto [tx, rx] = mpsc::channel<Tracked>(1);
   auto receives = [](mpsc::Receiver<Tracked> receiver) -> Task<void> {
-    while (co_await receiver.recv()) {
+    while (const std::optional<Tracked> value = co_await receiver.recv()) {
       co_await yield_now();
     }
   };

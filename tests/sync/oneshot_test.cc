@@ -173,7 +173,7 @@ TEST(Oneshot, UnreceivedValueIsDestroyedOnce) {
 
 TEST(Oneshot, BlockingRecvWaitsForAThread) {
   auto [tx, rx] = oneshot::channel<std::string>();
-  std::thread sender([tx = std::move(tx)]() mutable { (void)tx.send("from a thread"); });
+  std::thread sender([half = std::move(tx)]() mutable { (void)half.send("from a thread"); });
   EXPECT_EQ(rx.blocking_recv().value(), "from a thread");
   sender.join();
 }
