@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// See connect.h.
+// Looks a host up, tries its addresses in order, and runs the set-up commands. All of it under one
+// deadline, so that a server which accepts and says nothing does not hold a caller up.
 //
 // Thread safety: free functions.
 
