@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The handshake between a worker that goes to sleep in its driver and those who have something for
-// it: one word, so that an unpark costs a system call only if the worker really sleeps, and one that
-// comes just before the sleep ends it.
+// it: one word, so that an unpark costs a system call only if the worker really sleeps, and one
+// that comes just before the sleep ends it.
 //
 //   awake ──begin_park()──▶ parked ──end_park()──▶ awake
 //     │ unpark()              │ unpark(): wake the thread

@@ -127,8 +127,9 @@ class PromiseBase {
   template <class A>
     requires(!Awaitable<A>)
   std::suspend_never await_transform(A&&) {
-    static_assert(!std::derived_from<std::remove_cvref_t<A>, Leaf>,
-                  "an operation is awaited in the expression that begins it: co_await stream.read()");
+    static_assert(
+        !std::derived_from<std::remove_cvref_t<A>, Leaf>,
+        "an operation is awaited in the expression that begins it: co_await stream.read()");
     static_assert(!IsTask<std::remove_cvref_t<A>>::value,
                   "a Task is awaited once and by value: co_await std::move(task)");
     static_assert(
