@@ -34,7 +34,9 @@
 #include <fmt/core.h>
 
 #include "net/log.h"
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
+#include <CLI/Error.hpp>
+#include <CLI/Validators.hpp>
 
 namespace {
 
