@@ -34,9 +34,7 @@
 #include <fmt/core.h>
 
 #include "net/log.h"
-#include <CLI/App.hpp>
-#include <CLI/Error.hpp>
-#include <CLI/Validators.hpp>
+#include <CLI/CLI.hpp>
 
 namespace {
 
