@@ -53,25 +53,11 @@ void Source::remove_user() noexcept {
 }
 
 void Source::clear(Direction direction, std::uint64_t seen) noexcept {
-  const std::uint64_t bit = direction == Direction::kRead ? kReadable : kWritable;
-  // relaxed: the compare-and-swap decides.
-  std::uint64_t now = readiness_.load(std::memory_order_relaxed);
-  while (now / kTick == seen / kTick && (now & bit) != 0) {
-    // acq_rel: keeps the word's history in one order for on_event() and readiness().
-    if (readiness_.compare_exchange_weak(now, now & ~bit, std::memory_order_acq_rel,
-                                         std::memory_order_relaxed)) {
-      return;
-    }
-  }
+  readiness_.clear(direction == Direction::kRead ? kReadable : kWritable, seen);
 }
 
 void Source::on_event(std::uint64_t bits) noexcept {
-  // relaxed: the compare-and-swap decides.
-  std::uint64_t now = readiness_.load(std::memory_order_relaxed);
-  // acq_rel: pairs with readiness() and enlist().
-  while (!readiness_.compare_exchange_weak(now, (now | bits) + kTick, std::memory_order_acq_rel,
-                                           std::memory_order_relaxed)) {
-  }
+  readiness_.set(bits);
   WakeList woken;
   {
     const MutexGuard guard(mutex_);

@@ -7,16 +7,28 @@
 
 #include "ring/uring_driver.h"
 
+#include <linux/time_types.h>
 #include <poll.h>
+#include <ringo/detail/assert.h>
+#include <ringo/detail/source.h>
+#include <ringo/result.h>
 #include <sys/eventfd.h>
+#include <sys/poll.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <expected>
 #include <memory>
-#include <utility>
+#include <optional>
+
+#include <liburing.h>
+#include <liburing/barrier.h>
+#include <liburing/io_uring.h>
 
 #include "base/deferred_signals.h"
+#include "ring/driver.h"
 
 namespace ringo::detail {
 namespace {

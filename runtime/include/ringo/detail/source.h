@@ -17,6 +17,7 @@
 #include <ringo/detail/intrusive_list.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/mutex.h>
+#include <ringo/detail/readiness.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/result.h>
 
@@ -42,14 +43,13 @@ struct IoWaiter : ListNode {
 
 class Source {
  public:
-  // The bits of the readiness word; the tick is above them.
+  // The bits of the readiness word.
   static constexpr std::uint64_t kReadable = 1;
   static constexpr std::uint64_t kWritable = 2;
   static constexpr std::uint64_t kReadClosed = 4;
   static constexpr std::uint64_t kWriteClosed = 8;
   static constexpr std::uint64_t kError = 16;
   static constexpr std::uint64_t kShutDown = 32;  ///< the runtime is gone
-  static constexpr std::uint64_t kTick = 64;
 
   /// Takes over a non-blocking descriptor and has it watched by the current worker (or, on a thread
   /// that only entered a runtime, by one of its workers). `initial` are the bits to assume.
@@ -77,10 +77,7 @@ class Source {
   /// user.
   void keep_connection() noexcept { is_kept_ = true; }
 
-  [[nodiscard]] std::uint64_t readiness() const noexcept {
-    // acquire: pairs with on_event().
-    return readiness_.load(std::memory_order_acquire);
-  }
+  [[nodiscard]] Readiness::Word readiness() const noexcept { return readiness_.load(); }
   /// Which bits say that a try is worth while.
   static constexpr std::uint64_t interest(Direction direction) noexcept {
     return direction == Direction::kRead ? (kReadable | kReadClosed | kError | kShutDown)
@@ -110,7 +107,7 @@ class Source {
     return direction == Direction::kRead ? readers_ : writers_;
   }
 
-  std::atomic<std::uint64_t> readiness_;
+  Readiness readiness_;
   int fd_;
   bool is_kept_ = false;                      // only closed, not shut down
   std::atomic<std::uint32_t> users_{1};       // streams, halves
