@@ -3,7 +3,9 @@
 # program must see the values with which the library was built: hence a header that is installed
 # with the library, not compile definitions.
 
-if(RINGO_CLANG)
+if(RINGO_TRAMPOLINE)
+  set(RINGO_SYMMETRIC_TRANSFER 0)
+elseif(RINGO_CLANG)
   set(RINGO_SYMMETRIC_TRANSFER 1)  # a musttail call at every level, sanitizers included
 elseif(RINGO_SANITIZE STREQUAL "" AND "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${ringo_build_type}}"
        MATCHES "-O[23]|-Ofast")

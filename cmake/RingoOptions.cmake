@@ -9,6 +9,8 @@ option(RINGO_BUILD_BENCH "Define the benchmarks (target ringo_bench; never part 
        ${PROJECT_IS_TOP_LEVEL})
 option(RINGO_INSTALL "Define the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(RINGO_LTO "Link-time optimisation" OFF)
+option(RINGO_TRAMPOLINE "Pass control between coroutines by the trampoline even where the compiler \
+makes symmetric transfer a tail call: for testing it" OFF)
 option(RINGO_MODEL "Build only the relacy models (tests/model)" OFF)
 option(RINGO_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 option(RINGO_COVERAGE "Source-based coverage (clang only)" OFF)

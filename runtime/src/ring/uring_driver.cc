@@ -7,13 +7,11 @@
 
 #include "ring/uring_driver.h"
 
-#include <linux/time_types.h>
 #include <poll.h>
 #include <ringo/detail/assert.h>
 #include <ringo/detail/source.h>
 #include <ringo/result.h>
 #include <sys/eventfd.h>
-#include <sys/poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,8 +22,6 @@
 #include <optional>
 
 #include <liburing.h>
-#include <liburing/barrier.h>
-#include <liburing/io_uring.h>
 
 #include "base/deferred_signals.h"
 #include "ring/driver.h"
@@ -78,7 +74,7 @@ Error explain_setup_error(int error) noexcept {
           error);
     case ENOSYS:
       return Error(ErrorKind::kUnsupported,
-                   "this kernel has no io_uring: ringo needs Linux 5.13 or newer, built with "
+                   "this kernel has no io_uring: ringo needs Linux 5.17 or newer, built with "
                    "CONFIG_IO_URING",
                    error);
     case ENOMEM:
@@ -302,6 +298,7 @@ void UringDriver::reap() {
         }
         continue;
       }
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): user_data is a number to the kernel alone.
       on_completion(*reinterpret_cast<Watch*>(user_data), result, is_final);
     }
     io_uring_cq_advance(&ring_, count);
