@@ -7,8 +7,8 @@ Usage: lint.py [--fix] BUILD_DIR [FILE...]     BUILD_DIR holds compile_commands.
 --fix corrects what a tool can correct without thought (missing and superfluous includes, `= default`,
 `override`), and then formats these files; it needs a second run to see what is left.
 
-A file that passed is remembered by a hash of what the verdict depends on: the tool, .clang-tidy, the
-command, and the contents of the source and of every header of ours that it includes. The marks lie
+A file that passed is remembered by a hash of what the verdict depends on: the tool, each .clang-tidy,
+the command, and the contents of the source and of every header of ours that it includes. The marks lie
 in $XDG_CACHE_HOME/ringo-lint (default ~/.cache/ringo-lint), hence survive `make clean`.
 """
 import concurrent.futures
@@ -129,7 +129,9 @@ def main():
 
     CACHE.mkdir(parents=True, exist_ok=True)
     _, version = output_of([TIDY, "--version"])
-    base = (version + (ROOT / ".clang-tidy").read_text()).encode()
+    configurations = [ROOT / ".clang-tidy"]
+    configurations += [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob(".clang-tidy"))]
+    base = (version + "".join(path.read_text() for path in configurations)).encode()
     failed = cached = 0
     seen = set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -13,7 +13,6 @@
 #include <ringo/client/options.h>
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
-#include <ringo/protocol/frame.h>
 #include <ringo/result.h>
 #include <ringo/task.h>
 #include <ringo/time.h>

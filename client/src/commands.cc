@@ -10,7 +10,6 @@
 #include <ringo/client/error.h>
 #include <ringo/protocol/frame.h>
 #include <ringo/protocol/resp.h>
-#include <ringo/result.h>
 #include <ringo/task.h>
 
 #include <algorithm>

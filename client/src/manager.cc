@@ -14,6 +14,7 @@
 #include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
+#include <ringo/sync/mpsc_error.h>
 #include <ringo/sync/oneshot.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
@@ -34,7 +35,6 @@
 #include <fmt/core.h>
 
 #include "connect.h"
-#include "errors.h"
 #include "link.h"
 #include "session.h"
 
@@ -98,8 +98,8 @@ class Manager {
   static Task<void> run(Manager manager, net::TcpStream first) {
     std::optional<net::TcpStream> stream(std::move(first));
     while (stream) {
-      const std::optional<ClientError> lost = co_await manager.serve(*std::move(stream));
-      stream.reset();
+      net::TcpStream served = *std::exchange(stream, std::nullopt);
+      const std::optional<ClientError> lost = co_await manager.serve(std::move(served));
       if (!lost) {
         co_return;
       }

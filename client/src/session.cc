@@ -9,10 +9,10 @@
 #include <ringo/bytes.h>
 #include <ringo/client/error.h>
 #include <ringo/net/tcp.h>
-#include <ringo/protocol/frame.h>
 #include <ringo/protocol/frame_parser.h>
 #include <ringo/result.h>
 #include <ringo/sync/mpsc.h>
+#include <ringo/sync/mpsc_error.h>
 #include <ringo/sync/semaphore.h>
 #include <ringo/task.h>
 #include <ringo/yield.h>

@@ -38,7 +38,6 @@ using ringo::client::ClientErrorKind;
 using ringo::client::ClientResult;
 using ringo::client::ConnectOptions;
 using ringo::protocol::Frame;
-using ringo::protocol::FrameType;
 
 struct Arguments {
   std::string host = "127.0.0.1";

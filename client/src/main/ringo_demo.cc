@@ -5,11 +5,9 @@
 //
 // Thread safety: a program.
 
-#include <fcntl.h>
 #include <ringo/bytes.h>
 #include <ringo/client/error.h>
 #include <ringo/client/manager.h>
-#include <ringo/config.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
@@ -20,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <expected>
 #include <optional>
 #include <string>
 #include <utility>

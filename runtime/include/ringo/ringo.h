@@ -4,6 +4,7 @@
 
 #pragma once
 
+// IWYU pragma: begin_exports
 #include <ringo/bytes.h>
 #include <ringo/io.h>
 #include <ringo/net/address.h>
@@ -21,3 +22,4 @@
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
+// IWYU pragma: end_exports

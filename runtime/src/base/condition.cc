@@ -9,12 +9,17 @@
 #include "base/condition.h"
 
 #include <linux/futex.h>
+#include <ringo/detail/mutex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <climits>
+#include <cstdint>
 #include <ctime>
+#include <optional>
 
 #include "base/deferred_signals.h"
 

@@ -10,10 +10,14 @@
 #include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/usage_error.h>
+#include <string.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <string>
 
 #include <fmt/core.h>
 

@@ -71,7 +71,7 @@ struct ReturnAtThreadExit {
   }
   void arm() const noexcept {}
 };
-thread_local const ReturnAtThreadExit return_at_thread_exit;
+thread_local const ReturnAtThreadExit kReturnAtThreadExit;
 
 /// Cuts a new slab into blocks and keeps all but one.
 void* cut_slab(std::size_t size_class) {
@@ -91,7 +91,7 @@ void* cut_slab(std::size_t size_class) {
 }  // namespace
 
 void* refill_frames(std::size_t size_class) {
-  return_at_thread_exit.arm();
+  kReturnAtThreadExit.arm();
   Store& shared = store();
   {
     const MutexGuard guard(shared.mutex);
@@ -108,7 +108,7 @@ void* refill_frames(std::size_t size_class) {
 }
 
 void note_frame_cache_in_use() noexcept {
-  return_at_thread_exit.arm();
+  kReturnAtThreadExit.arm();
 }
 
 void spill_frames(std::size_t size_class) noexcept {

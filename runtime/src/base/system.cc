@@ -9,10 +9,15 @@
 
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <ctime>
+#include <span>
 
 namespace ringo::detail {
 namespace {

@@ -4,7 +4,6 @@
 
 #include "net/socket_options.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <ringo/detail/source.h>
 #include <ringo/net/address.h>

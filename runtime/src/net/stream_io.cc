@@ -7,7 +7,6 @@
 #include <ringo/io.h>
 #include <ringo/result.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -8,6 +8,7 @@
 #include <ringo/result.h>
 #include <ringo/task.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>

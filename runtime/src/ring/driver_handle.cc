@@ -5,6 +5,14 @@
 //
 // Thread safety: all of it; carrying out belongs to the driver's own thread.
 
+#include <ringo/detail/mutex.h>
+#include <ringo/detail/source.h>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
 #include "ring/driver.h"
 
 namespace ringo::detail {

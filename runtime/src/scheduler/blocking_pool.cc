@@ -9,7 +9,15 @@
 
 #include <pthread.h>
 #include <ringo/detail/context.h>
+#include <ringo/detail/mutex.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/task_state.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -128,6 +136,7 @@ void BlockingPool::note_job_ended(RuntimeShared& runtime) noexcept {
   }
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the thread keeps the runtime alive.
 void BlockingPool::thread_main(std::shared_ptr<RuntimeShared> runtime) noexcept {
   pthread_setname_np(pthread_self(), "ringo-blocking");
   thread_context.runtime = runtime.get();

@@ -5,20 +5,41 @@
 //
 // Thread safety: as runtime.h says.
 
+#include <ringo/detail/assert.h>
 #include <ringo/detail/context.h>
+#include <ringo/detail/task_cell.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/task_state.h>
+#include <ringo/metrics.h>
+#include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/spawn.h>
+#include <ringo/task.h>
 #include <ringo/usage_error.h>
 
+#include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <source_location>
 #include <string_view>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 
 #include "base/condition.h"
+#include "base/system.h"
 #include "ring/driver.h"
+#include "scheduler/blocking_pool.h"
 #include "scheduler/runtime_shared.h"
 
 namespace ringo {
@@ -238,6 +259,7 @@ namespace {
 constexpr std::size_t kMaxWorkers = 1024;
 
 std::size_t default_worker_threads() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): of the environment the runtime is only a reader.
   if (const char* text = std::getenv("RINGO_WORKER_THREADS"); text != nullptr) {
     const std::string_view digits(text);
     std::size_t count = 0;

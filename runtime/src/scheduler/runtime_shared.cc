@@ -9,16 +9,32 @@
 
 #include <pthread.h>
 #include <ringo/detail/context.h>
+#include <ringo/detail/mutex.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/join_error.h>
+#include <ringo/metrics.h>
+#include <ringo/result.h>
+#include <ringo/runtime.h>
 #include <ringo/usage_error.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 
+#include "base/condition.h"
+#include "base/system.h"
 #include "base/time_limit.h"
+#include "scheduler/blocking_pool.h"
 
 namespace ringo::detail {
 namespace {
@@ -29,8 +45,8 @@ std::atomic<std::uint64_t> next_task_id{1};
 /// a thread has ended, and its ring does not take the newcomer for the owner.)
 std::uint64_t thread_number() noexcept {
   static std::atomic<std::uint64_t> next{1};
-  thread_local const std::uint64_t number = next.fetch_add(1, std::memory_order_relaxed);
-  return number;
+  thread_local const std::uint64_t kNumber = next.fetch_add(1, std::memory_order_relaxed);
+  return kNumber;
 }
 
 /// Ends a task that will never run. Its body has not started, so nothing can be pinned.

@@ -7,11 +7,22 @@
 
 #include "scheduler/worker.h"
 
+#include <ringo/detail/context.h>
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/metrics.h>
+#include <ringo/result.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "ring/driver.h"
+#include "scheduler/blocking_pool.h"
 #include "scheduler/runtime_shared.h"
 
 namespace ringo::detail {
@@ -167,14 +178,15 @@ TaskHeader* Worker::take_injected() noexcept {
 }
 
 TaskHeader* Worker::next_task() noexcept {
-  TaskHeader* task = nullptr;
-  if (tick_ % shared_.config().global_queue_interval == 0 &&
-      (task = shared_.injection().pop()) != nullptr) {
-    return task;
+  if (tick_ % shared_.config().global_queue_interval == 0) {
+    if (TaskHeader* injected = shared_.injection().pop()) {
+      return injected;
+    }
   }
   if (lifo_slot_ != nullptr) {
     return std::exchange(lifo_slot_, nullptr);
   }
+  TaskHeader* task = nullptr;
   if (queue_.pop(task)) {
     return task;
   }

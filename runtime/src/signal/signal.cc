@@ -11,6 +11,7 @@
 #include <ringo/result.h>
 #include <ringo/signal.h>
 #include <ringo/task.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 

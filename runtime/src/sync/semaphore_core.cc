@@ -5,9 +5,14 @@
 //
 // Thread safety: all of it; wakes are made after the lock is released.
 
+#include <ringo/detail/mutex.h>
 #include <ringo/detail/semaphore_core.h>
+#include <ringo/detail/task_core.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 namespace ringo::detail {
 

@@ -7,8 +7,16 @@
 
 #include "time/timer_wheel.h"
 
+#include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/mutex.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/timer_entry.h>
+
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <cstdint>
+#include <optional>
 
 namespace ringo::detail {
 namespace {

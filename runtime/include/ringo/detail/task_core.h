@@ -70,6 +70,7 @@ struct Branch {
 
   [[nodiscard]] TaskHeader& task() const noexcept {
     // The cell is aligned to 64 bytes, which leaves the low bits to the index.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a tagged pointer is one.
     return *reinterpret_cast<TaskHeader*>(word & ~BranchWord{kMaxBranchIndex});
   }
   [[nodiscard]] unsigned index() const noexcept {

@@ -241,6 +241,7 @@ class UnboundedSender : public detail::SenderBase<T> {
   /// Sends, at once. Errors: SendError with the value if the receiver has gone.
   std::expected<void, SendError<T>> send(T value) const {
     if (!this->channel().queue.push(std::move(value))) {
+      // NOLINTNEXTLINE(bugprone-use-after-move): a push that fails leaves the value where it is.
       return std::unexpected(SendError<T>{std::move(value)});
     }
     return {};
