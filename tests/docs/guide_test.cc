@@ -5,6 +5,7 @@
 //
 // Thread safety: single-threaded runtimes.
 
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
