@@ -43,6 +43,7 @@ class Start(unittest.TestCase):
         self.fails("--workers", "0", code=2, says="--workers")
         self.fails("--workers", "1025", code=2, says="--workers")
         self.fails("--shards", "0", code=2, says="--shards")
+        self.fails("--shards", "1025", code=2, says="--shards")
         self.fails("--maxclients", "0", code=2, says="--maxclients")
         self.fails("stray", code=2, says="stray")
 
@@ -73,8 +74,10 @@ class Start(unittest.TestCase):
 
     def test_workers(self):
         with _server.Server("--workers", "3", "--shards", "5") as server:
-            self.assertIn("3 workers", server.announcement)
+            self.assertIn("3 workers, 8 shards", server.announcement)
             server.ping()
+        with _server.Server("--shards", "1024") as server:
+            self.assertIn("1024 shards", server.announcement)
         environment = dict(os.environ, RINGO_WORKER_THREADS="x")
         self.fails("--port", "0", code=1, says="RINGO_WORKER_THREADS", env=environment)
 

@@ -66,8 +66,8 @@ std::coroutine_handle<Promise> checked_frame(std::coroutine_handle<Promise> coro
 #if defined(__GNUC__) && !defined(__clang__)
   RINGO_CHECK(
       (reinterpret_cast<std::uintptr_t>(coroutine.address()) & 15) == 0,
-      "g++ miscompiled a coroutine: a block that declares no variable has a co_await in the "
-      "condition of an if, while or switch. Name the awaited value first: "
+      "g++ miscompiled a coroutine: it declares no variable anywhere, and has a co_await in the "
+      "condition of an if, a loop or a switch. Name the awaited value first: "
       "const auto sent = co_await tx.send(1); if (!sent) { ... }");
 #endif
   return coroutine;

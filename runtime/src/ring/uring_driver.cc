@@ -122,6 +122,12 @@ Result<void> UringDriver::open() {
     return std::unexpected(explain_setup_error(error));
   }
   is_open_ = true;
+  if ((ring_.features & IORING_FEAT_CQE_SKIP) == 0) {
+    // Cancellations rely on it: each poll owes exactly one final completion.
+    return std::unexpected(
+        Error(ErrorKind::kUnsupported,
+              "this kernel's io_uring is too old: ringo needs Linux 5.17 or newer"));
+  }
   // Only spares the kernel a look-up at each enter, and a forked child a surprise.
   (void)io_uring_register_ring_fd(&ring_);
   (void)io_uring_ring_dontfork(&ring_);

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -64,8 +65,9 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
          "--workers", options.workers,
          "threads that serve connections (default: RINGO_WORKER_THREADS, else one per core)")
       ->check(CLI::Range(1, 1024));
-  app.add_option("--shards", config.shards, "parts of the store, each with a lock of its own")
-      ->check(CLI::Range(1, 65536))
+  app.add_option("--shards", config.shards,
+                 "parts of the store, each with a lock of its own; rounded up to a power of two")
+      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--maxclients", config.maxclients, "connections at a time")
       ->check(CLI::Range(std::uint64_t{1}, kIntMax))
@@ -138,8 +140,10 @@ void announce(const Server& server) {
     addresses += (addresses.empty() ? "" : ", ") + address.to_string();
   }
   const Config& config = server.state().start_config();
-  fmt::print("Listening on {} (ringo-server {}, {} worker{}, {} shards)\n", addresses,
-             RINGO_VERSION, config.workers, config.workers == 1 ? "" : "s", config.shards);
+  const std::uint32_t shards = std::bit_ceil(config.shards);  // as the store does
+  fmt::print("Listening on {} (ringo-server {}, {} worker{}, {} shard{})\n", addresses,
+             RINGO_VERSION, config.workers, config.workers == 1 ? "" : "s", shards,
+             shards == 1 ? "" : "s");
   std::fflush(stdout);
 }
 

@@ -17,7 +17,7 @@ struct Config {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 6379;
   std::uint32_t workers = 1;
-  std::uint32_t shards = 16;  // a power of two; others are rounded up
+  std::uint32_t shards = 16;  // a power of two up to 1,024; others are rounded up, or capped
   std::uint32_t tcp_backlog = 511;
 
   // Where LiveConfig starts.
