@@ -2,14 +2,17 @@
 //
 // The scheduler as tasks see it: fairness, migration, overflow, wake-ups and metrics.
 
+#include <ringo/metrics.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
+#include <ringo/sync/oneshot.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -20,6 +23,7 @@
 #include "scheduler/idle.h"
 #include "support/co_test.h"
 #include "support/gate.h"
+#include "support/thread_id.h"
 
 namespace ringo {
 namespace {
@@ -166,29 +170,49 @@ TEST(Scheduler, DisabledLifoSlotKeepsTheOrderOfSpawning) {
 
 // --- several workers --------------------------------------------------------------------------
 
-TEST(Scheduler, TaskGoesOnOnAnotherWorker) {
-  Runtime runtime = testing_support::multi_thread_runtime(2);
-  std::atomic<bool> has_migrated{false};
-  const auto migrates = [](std::atomic<bool>& migrated) -> Task<void> {
-    const std::thread::id begun = std::this_thread::get_id();
-    while (!migrated) {
-      co_await yield_now();
-      if (std::this_thread::get_id() != begun) {
-        migrated = true;
-      }
-    }
-  };
-  std::vector<JoinHandle<void>> handles;
-  for (int i = 0; i < 20; ++i) {
-    handles.push_back(runtime.spawn(migrates(has_migrated)));
+struct Helper {
+  std::atomic<bool> has_begun{false};
+};
+
+/// Wakes whoever waits for it, from the worker on which it runs.
+Task<void> wakes_from_here(std::shared_ptr<Helper> helper, oneshot::Sender<int> sender) {
+  helper->has_begun = true;
+  helper->has_begun.notify_all();
+  for (int i = 0; i < 100; ++i) {
+    co_await yield_now();  // meanwhile the other begins to wait
   }
-  const auto all = [](std::vector<JoinHandle<void>>& joined) -> Task<void> {
-    for (JoinHandle<void>& handle : joined) {
-      (void)co_await handle;
+  (void)sender.send(1);
+}
+
+Task<bool> is_resumed_elsewhere() {
+  const std::thread::id begun_on = testing_support::thread_id();
+  auto [tx, rx] = oneshot::channel<int>();
+  auto helper = std::make_shared<Helper>();
+  JoinHandle<void> waking = spawn(wakes_from_here(helper, std::move(tx)));
+  // Its worker is blocked, so the helper begins on the other one.
+  helper->has_begun.wait(false);
+  (void)co_await rx;
+  const bool has_moved = testing_support::thread_id() != begun_on;
+  (void)co_await waking;
+  co_return has_moved;
+}
+
+/// A task that is woken goes on where its waker runs. (If it is woken before it has suspended it
+/// stays where it is; hence the loop, which ends in the first round nearly always.)
+Task<void> goes_on_until_it_has_moved() {
+  for (;;) {
+    const bool has_moved = co_await is_resumed_elsewhere();
+    if (has_moved) {
+      co_return;
     }
-  };
-  runtime.block_on(all(handles));
-  EXPECT_TRUE(has_migrated);
+  }
+}
+
+TEST(Scheduler, TaskGoesOnOnAnotherWorker) {
+  // Without the LIFO slot, from which nobody could steal the helper.
+  Runtime runtime =
+      testing_support::build_runtime(Builder::multi_thread().worker_threads(2).disable_lifo_slot());
+  runtime.block_on(goes_on_until_it_has_moved());
 }
 
 TEST(Scheduler, TasksSpawnedByABlockedWorkerAreStolen) {
