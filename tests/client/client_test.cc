@@ -4,20 +4,19 @@
 //
 // Thread safety: tests.
 
+#include <ringo/bytes.h>
 #include <ringo/client/blocking_client.h>
 #include <ringo/client/client.h>
 #include <ringo/client/error.h>
 #include <ringo/client/options.h>
-#include <ringo/spawn.h>
+#include <ringo/protocol/frame.h>
+#include <ringo/protocol/resp.h>
+#include <ringo/runtime.h>
 #include <ringo/sync/oneshot.h>
 #include <ringo/task.h>
-#include <ringo/time.h>
-#include <ringo/usage_error.h>
-#include <ringo/yield.h>
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>

@@ -8,6 +8,7 @@
 
 #include <ringo/client/error.h>
 #include <ringo/protocol/frame.h>
+#include <ringo/protocol/frame_parser.h>
 
 #include <cstddef>
 #include <deque>

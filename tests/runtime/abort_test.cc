@@ -2,18 +2,19 @@
 //
 // abort(): before the first run, while running, after completion, twice; and what waits under it.
 
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
-#include <ringo/time.h>
+#include <ringo/task.h>
 #include <ringo/yield.h>
 
 #include <atomic>
-#include <chrono>
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 

@@ -2,24 +2,31 @@
 //
 // block_on(), builders, run(), and what happens where io_uring is missing.
 
-#include <linux/audit.h>
+#include <linux/bpf_common.h>
 #include <linux/filter.h>
+#include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <ringo/config.h>
+#include <ringo/detail/block_thread.h>
+#include <ringo/join_error.h>
+#include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>

@@ -2,15 +2,17 @@
 //
 // A wake is only a hint; and a task that is always ready lets others run.
 
+#include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_core.h>
+#include <ringo/join_error.h>
+#include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
-#include <chrono>
-#include <optional>
-#include <utility>
+#include <cstdint>
 
 #include <gtest/gtest.h>
 

@@ -3,6 +3,9 @@
 // When frames, parameters and outputs end; and that everything that suspends may be destroyed where
 // it waits, by abort and as the loser of a timeout, after each step that it takes.
 
+#include <ringo/join_error.h>
+#include <ringo/result.h>
+#include <ringo/runtime.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
@@ -10,11 +13,9 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <utility>
 
 #include <gtest/gtest.h>
 

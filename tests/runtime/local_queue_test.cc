@@ -6,6 +6,7 @@
 #include "scheduler/local_queue.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <random>

@@ -2,12 +2,11 @@
 //
 // Addresses: what parses and what does not, how they print, and host names.
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <ringo/net/address.h>
+#include <ringo/result.h>
+#include <sys/socket.h>
 
-#include <array>
-#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -3,17 +3,23 @@
 // What is left of an operation that was cancelled at its suspension: nothing. No byte and no
 // connection is lost, and no descriptor stays open.
 
+#include <ringo/bytes.h>
+#include <ringo/config.h>
+#include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
+#include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -249,6 +255,8 @@ CO_TEST(CancelledConnect, ByAbortAtEachStep) {
   co_await until_open_descriptors(descriptors + 1);  // `last` is closed soon, too
 }
 
+#if RINGO_FRAME_POOL  // UBSan looks at memory through a pipe, and here no descriptor is left
+
 CO_TEST(Accept, ReportsThatDescriptorsAreShortAndRecovers) {
   TcpListener listener = co_await listen_on_loopback();
   Result<TcpStream> client = co_await TcpStream::connect(address_of(listener));
@@ -268,5 +276,7 @@ CO_TEST(Accept, ReportsThatDescriptorsAreShortAndRecovers) {
   const Result<Accepted> accepted = co_await listener.accept();
   CO_ASSERT_TRUE(accepted.has_value());
 }
+
+#endif
 
 }  // namespace

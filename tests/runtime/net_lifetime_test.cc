@@ -3,13 +3,17 @@
 // Sockets and the lives of others: streams that outlive their runtime, tasks that share one, many
 // connections that come and go.
 
+#include <ringo/io.h>
+#include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
+#include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/yield.h>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -3,9 +3,9 @@
 // Sockets under load, in large.
 
 #include <ringo/runtime.h>
-#include <ringo/task.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include <gtest/gtest.h>
 

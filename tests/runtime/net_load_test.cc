@@ -5,9 +5,9 @@
 #include "net_load.h"
 
 #include <ringo/runtime.h>
-#include <ringo/task.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include <gtest/gtest.h>
 

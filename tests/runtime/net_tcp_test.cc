@@ -6,20 +6,25 @@
 #include <netinet/tcp.h>
 #include <ringo/bytes.h>
 #include <ringo/io.h>
+#include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
+#include <ringo/result.h>
 #include <ringo/spawn.h>
-#include <ringo/time.h>
+#include <ringo/yield.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 

@@ -3,17 +3,18 @@
 // The end of a runtime, by destruction, with a timeout and in the background, whatever its tasks,
 // closures and friends on other threads are doing.
 
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <optional>
 #include <thread>
 #include <utility>

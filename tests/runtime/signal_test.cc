@@ -8,14 +8,12 @@
 #include <ringo/spawn.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
-#include <sys/wait.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
-#include <optional>
-#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 

@@ -2,15 +2,21 @@
 //
 // spawn(), JoinHandle and what becomes of results and exceptions.
 
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/task.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>

@@ -3,7 +3,6 @@
 // Task<T> as a part of the task that awaits it: values, references, exceptions, laziness, and that
 // a chain of awaits that are ready needs no stack.
 
-#include <ringo/spawn.h>
 #include <ringo/task.h>
 #include <ringo/yield.h>
 

@@ -2,18 +2,24 @@
 //
 // sleep(), the paused clock, and timers in great numbers.
 
+#include <ringo/join_error.h>
+#include <ringo/metrics.h>
+#include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <expected>
 #include <optional>
 #include <random>
-#include <thread>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 

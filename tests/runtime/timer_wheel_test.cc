@@ -5,9 +5,11 @@
 
 #include "time/timer_wheel.h"
 
+#include <ringo/detail/task_core.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <optional>
 #include <random>

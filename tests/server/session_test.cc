@@ -4,11 +4,13 @@
 // real clients in the same runtime. Whole programs are tested in tests/integration.
 
 #include <ringo/bytes.h>
+#include <ringo/join_error.h>
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
 #include <ringo/result.h>
 #include <ringo/server/config.h>
 #include <ringo/server/server.h>
+#include <ringo/server/session.h>
 #include <ringo/server/state.h>
 #include <ringo/server/stats.h>
 #include <ringo/spawn.h>
@@ -22,10 +24,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>

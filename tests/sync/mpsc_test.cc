@@ -4,13 +4,18 @@
 // sync_mpsc_weak tests. Not applicable in C++: poll_recv, the Stream adapters, and the tests of
 // auto traits; that a Receiver cannot be copied is checked at compile time.
 
+#include <ringo/join_error.h>
+#include <ringo/result.h>
+#include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
+#include <ringo/sync/mpsc_error.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>

@@ -4,18 +4,20 @@
 // wakers that are replaced by hand (receiver_changes_task, sender_changes_task) are covered by
 // awaiting the same half from two tasks in turn.
 
+#include <ringo/join_error.h>
+#include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/oneshot.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 

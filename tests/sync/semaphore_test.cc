@@ -3,14 +3,19 @@
 // Semaphore: counting, first in first out. The behaviours are those of Tokio's sync_semaphore
 // tests.
 
+#include <ringo/join_error.h>
+#include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/semaphore.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <chrono>
+#include <atomic>
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
