@@ -11,6 +11,7 @@
 #include <ringo/client/client.h>
 #include <ringo/ringo.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>

@@ -9,12 +9,14 @@
 
 #include <ringo/protocol/reply_writer.h>
 #include <ringo/protocol/request_parser.h>
+#include <ringo/protocol/resp.h>
 #include <ringo/ringo.h>
 
 #include <cstdio>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>

@@ -5,10 +5,14 @@
 //
 // Thread safety: as frame_pool.h says; the lock is taken once per batch.
 
+#include <ringo/config.h>
 #include <ringo/detail/frame_pool.h>
 #include <ringo/detail/mutex.h>
+#include <ringo/detail/thread_annotations.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <new>
 #include <vector>
 

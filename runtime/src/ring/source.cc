@@ -5,9 +5,13 @@
 //
 // Thread safety: all of it; source.h says what each transition relies on.
 
+#include <ringo/detail/mutex.h>
 #include <ringo/detail/source.h>
-#include <sys/socket.h>
+#include <ringo/detail/task_core.h>
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "base/system.h"

@@ -6,6 +6,10 @@
 // Thread safety: pause, resume and advance belong to a current_thread runtime; the rest all of it.
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/timer_entry.h>
+#include <ringo/spawn.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
