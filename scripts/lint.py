@@ -130,7 +130,8 @@ def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     _, version = output_of([TIDY, "--version"])
     configurations = [ROOT / ".clang-tidy"]
-    configurations += [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob(".clang-tidy"))]
+    for folder in FOLDERS:
+        configurations += sorted((ROOT / folder).rglob(".clang-tidy"))
     base = (version + "".join(path.read_text() for path in configurations)).encode()
     failed = cached = 0
     seen = set()
