@@ -8,6 +8,7 @@
 #include <ringo/bytes.h>
 #include <ringo/client/error.h>
 #include <ringo/client/manager.h>
+#include <ringo/config.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
@@ -170,6 +171,7 @@ Task<int> demonstrate(Arguments arguments) {
 int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("Many tasks share one connection to a Redis-compatible server.", "ringo-demo");
+  app.set_version_flag("--version", "ringo-demo " RINGO_VERSION);
   app.add_option("--host", arguments.host, "server's host")->capture_default_str();
   app.add_option("-p,--port", arguments.port, "server's port")->capture_default_str();
   app.add_option("--tasks", arguments.tasks, "tasks that measure")
