@@ -6,9 +6,12 @@
 
 #include "client/manager_load.h"
 
+#include <ringo/bytes.h>
 #include <ringo/client/error.h>
 #include <ringo/client/manager.h>
 #include <ringo/client/options.h>
+#include <ringo/join_error.h>
+#include <ringo/protocol/frame.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
 #include <ringo/yield.h>
@@ -19,7 +22,6 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>

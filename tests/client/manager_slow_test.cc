@@ -4,6 +4,8 @@
 //
 // Thread safety: tests.
 
+#include <random>
+
 #include <gtest/gtest.h>
 
 #include "client/manager_load.h"

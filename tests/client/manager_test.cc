@@ -5,9 +5,13 @@
 //
 // Thread safety: tests.
 
+#include <ringo/bytes.h>
 #include <ringo/client/error.h>
 #include <ringo/client/manager.h>
 #include <ringo/client/options.h>
+#include <ringo/join_error.h>
+#include <ringo/protocol/frame.h>
+#include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/semaphore.h>
 #include <ringo/task.h>
@@ -19,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <random>
@@ -391,7 +396,6 @@ CO_TEST(Manager, ClosesTheConnectionAfterTheLastHandle) {
   const JoinResult<ClientResult<std::string>> last_reply = co_await last;
   CO_ASSERT_TRUE(last_reply.has_value());
   EXPECT_EQ(*last_reply, "the last");
-  drop(std::move(second));
   const JoinResult<void> ended = co_await manager;
   EXPECT_TRUE(ended.has_value());
   const Result<SemaphorePermit> seen = co_await has_ended->acquire();

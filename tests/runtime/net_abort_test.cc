@@ -4,12 +4,12 @@
 // connects, accepts, reads and writes is aborted after each of its steps.
 
 #include <ringo/net/tcp.h>
+#include <ringo/result.h>
 #include <ringo/spawn.h>
-#include <ringo/time.h>
+#include <ringo/task.h>
 #include <ringo/yield.h>
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <string>
 #include <utility>

@@ -34,7 +34,6 @@ using ringo::Result;
 using ringo::Runtime;
 using ringo::Task;
 using ringo::net::Accepted;
-using ringo::net::Shutdown;
 using ringo::net::SocketAddress;
 using ringo::net::TcpListener;
 using ringo::net::TcpSocket;

@@ -69,29 +69,30 @@ TEST(Idle, WorkerThatWakesByItselfIsNoLongerWoken) {
 // --- fairness ---------------------------------------------------------------------------------
 
 /// Two of these wake each other for ever, always through the LIFO slot.
-Task<void> ping(Gate* gates, int rounds, int& done) {
-  for (int i = 0; i < rounds; ++i) {
+Task<void> ping(Gate* gates, std::size_t rounds, std::size_t& done) {
+  for (std::size_t i = 0; i < rounds; ++i) {
     co_await gates[2 * i].passed();
     gates[2 * i + 1].open();
     done = i;
   }
 }
-Task<void> pong(Gate* gates, int rounds) {
-  for (int i = 0; i < rounds; ++i) {
+Task<void> pong(Gate* gates, std::size_t rounds) {
+  for (std::size_t i = 0; i < rounds; ++i) {
     gates[2 * i].open();
     co_await gates[2 * i + 1].passed();
   }
 }
 
 TEST(Scheduler, PingPongPairDoesNotStarveAThird) {
-  constexpr int kRounds = 3000;
+  constexpr std::size_t kRounds = 3000;
   Runtime runtime = testing_support::current_thread_runtime();
-  const auto plays = []() -> Task<int> {
+  const auto plays = []() -> Task<std::size_t> {
     const auto gates = std::make_unique<Gate[]>(2 * kRounds);
-    int done = 0;
+    std::size_t done = 0;
     JoinHandle<void> first = spawn(ping(gates.get(), kRounds, done));
     JoinHandle<void> second = spawn(pong(gates.get(), kRounds));
-    int own_turns = 0;
+    std::size_t own_turns = 0;
+    // NOLINTNEXTLINE(bugprone-infinite-loop): ping() counts it.
     while (done < kRounds - 1) {
       ++own_turns;
       co_await yield_now();

@@ -7,13 +7,14 @@
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -22,7 +23,6 @@
 #include <gtest/gtest.h>
 
 #include "support/co_test.h"
-#include "support/gate.h"
 #include "support/random_seed.h"
 #include "support/tracked.h"
 

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "server/harness.h"
@@ -99,9 +100,8 @@ TEST(Process, TakesRequestsOfAnyNumberOfArguments) {
     input += request;
     input += encode({"PING"});
     input += request;
-    const std::string number = std::to_string(count);
     EXPECT_EQ(harness.connection.send(input),
-              "+OK\r\n:" + number + "\r\n+PONG\r\n:" + number + "\r\n");
+              fmt::format("+OK\r\n:{0}\r\n+PONG\r\n:{0}\r\n", count));
   }
 }
 
