@@ -22,8 +22,12 @@ def check(header, compiler, build):
                  if c in COMPONENTS]
     includes.append(f"-I{ROOT / 'tests'}")
     # As an include of an otherwise empty file: `#pragma once in main file` is no complaint then.
-    command = [compiler, "-std=c++23", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror",
-               *includes, "-fsyntax-only", "-x", "c++", "-include", str(header), "/dev/null"]
+    # Models are built as tests/model/CMakeLists.txt does it: relacy's headers are full of warnings.
+    is_model = "model" in header.relative_to(ROOT).parts
+    strictness = ["-w", "-DRINGO_MODEL"] if is_model else [
+        "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
+    command = [compiler, "-std=c++23", *strictness, *includes, "-fsyntax-only", "-x", "c++",
+               "-include", str(header), "/dev/null"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     return run.returncode, run.stdout + run.stderr
 
