@@ -62,6 +62,7 @@ class ManagerState {
   Counter failed_attempts{0};
   Counter pushes{0};
 
+  // relaxed: each counter by itself, for the user to see.
   static void add(Counter& counter, std::uint64_t count) noexcept {
     counter.fetch_add(count, std::memory_order_relaxed);
   }

@@ -102,8 +102,9 @@ class Channel {
   }
 
   void add_strong() noexcept {
+    // relaxed: made from a strong one, which keeps the channel open meanwhile.
     strong_.fetch_add(1, std::memory_order_relaxed);
-  }  // from a strong one
+  }
   void drop_strong() noexcept {
     // acq_rel: all sends happen before the close.
     if (strong_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
@@ -125,7 +126,7 @@ class Channel {
   void add_weak() noexcept { weak_.fetch_add(1, std::memory_order_relaxed); }  // a mere number
   void drop_weak() noexcept { weak_.fetch_sub(1, std::memory_order_relaxed); }
   [[nodiscard]] std::size_t strong_count() const noexcept {
-    return strong_.load(std::memory_order_acquire);
+    return strong_.load(std::memory_order_acquire);  // a number for the user; see drop_strong()
   }
   [[nodiscard]] std::size_t weak_count() const noexcept {
     return weak_.load(std::memory_order_acquire);

@@ -150,6 +150,7 @@ class MpscQueue {
     }
   }
   [[nodiscard]] bool is_closed() const noexcept {
+    // acquire: pairs with close().
     return (claimed_.load(std::memory_order_acquire) & kClosed) != 0;
   }
   /// Consumer: closed, and everything has been taken.
@@ -166,6 +167,8 @@ class MpscQueue {
 
   /// Any thread; may be out of date when it returns.
   [[nodiscard]] std::size_t length() const noexcept {
+    // relaxed, then acquire: what was consumed had been claimed, so the difference is not negative
+    // by more than what happens between the loads.
     const std::uint64_t consumed = consumed_.load(std::memory_order_relaxed);
     const std::uint64_t end = end_.load(std::memory_order_acquire);
     const std::uint64_t claimed = claimed_.load(std::memory_order_acquire) / kClaim;

@@ -92,7 +92,7 @@ class SemaphoreCore {
   void close() noexcept;
 
   [[nodiscard]] bool is_closed() const noexcept {
-    // seq_cst: callers combine it with other atomics (see MpscChannel::is_finished).
+    // seq_cst: callers combine it with other atomics (see mpsc::detail::Channel::is_finished).
     return (word_.load(std::memory_order_seq_cst) & kClosed) != 0;
   }
   [[nodiscard]] std::size_t available() const noexcept {
