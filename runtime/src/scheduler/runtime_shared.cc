@@ -272,7 +272,10 @@ void RuntimeShared::shut_down_worker(Worker& worker) noexcept {
     if (worker.step() == Worker::Step::kWorked) {
       continue;
     }
-    if (!has_arrived && !worker.owns_tasks() && injection_.length() == 0) {
+    if (injection_.length() != 0) {
+      continue;  // somebody may take it before us, and nobody would say that it is empty again
+    }
+    if (!has_arrived && !worker.owns_tasks()) {
       has_arrived = true;
       arrive(workers_with_tasks_);
     } else {
