@@ -20,7 +20,10 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-second_deadlock_stack=1:external_symbolizer_
 run_ctest() {
   local preset=$1
   shift
-  ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --no-tests=error "$@"
+  ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --no-tests=error "$@" && return
+  # Shown again beside the table: a long log hides what failed in its middle.
+  scripts/failed_tests.py "build/$preset" >>"$failures"
+  return 1
 }
 
 step_format() { # every file is formatted as .clang-format says
@@ -91,7 +94,11 @@ done
 
 table=()
 failed=0
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 show_table() {
+  cat "$failures"
+  : >"$failures"
   echo
   echo "==== check: $failed of ${#table[@]} steps failed"
   printf '  %s\n' "${table[@]}"
