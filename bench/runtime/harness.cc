@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+//
+// Running and printing: warm-ups, timed repetitions, and one more that counts instructions. Median,
+// least and most are printed, since the mean of a disturbed machine says nothing.
+//
+// Thread safety: none; only the counter is read by tasks.
+
+#include "harness.h"
+
+#include <linux/perf_event.h>
+#include <ringo/metrics.h>
+#include <ringo/result.h>
+#include <ringo/runtime.h>
+#include <ringo/spawn.h>
+#include <ringo/task.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace bench {
+namespace {
+
+// Written before any thread starts and after the last one has ended its work.
+int counter_fd = -1;
+bool is_counting = false;
+
+std::vector<std::uint64_t> difference(const ringo::RuntimeMetrics& after,
+                                      const ringo::RuntimeMetrics& before,
+                                      std::uint64_t ringo::WorkerMetrics::* counter) {
+  std::vector<std::uint64_t> result;
+  result.reserve(after.workers.size());
+  for (std::size_t i = 0; i < after.workers.size(); ++i) {
+    result.push_back(after.workers[i].*counter - before.workers[i].*counter);
+  }
+  return result;
+}
+
+}  // namespace
+
+void fail(std::string_view what) noexcept {
+  // No destructor runs: other threads are in the middle of the benchmark.
+  std::fprintf(stderr, "bench_runtime: %.*s\n", static_cast<int>(what.size()), what.data());
+  std::_Exit(1);
+}
+
+void InstructionCounter::open() noexcept {
+  perf_event_attr attributes{};
+  attributes.type = PERF_TYPE_HARDWARE;
+  attributes.size = sizeof(attributes);
+  attributes.config = PERF_COUNT_HW_INSTRUCTIONS;
+  attributes.disabled = 1;
+  attributes.inherit = 1;
+  attributes.exclude_kernel = 1;
+  attributes.exclude_hv = 1;
+  counter_fd = static_cast<int>(
+      ::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+void InstructionCounter::enable() noexcept {
+  is_counting = counter_fd >= 0 && ::ioctl(counter_fd, PERF_EVENT_IOC_ENABLE, 0) == 0;
+}
+
+void InstructionCounter::disable() noexcept {
+  if (std::exchange(is_counting, false)) {
+    (void)::ioctl(counter_fd, PERF_EVENT_IOC_DISABLE, 0);
+  }
+}
+
+double InstructionCounter::read() noexcept {
+  std::uint64_t count = 0;
+  if (!is_counting || ::read(counter_fd, &count, sizeof(count)) != sizeof(count)) {
+    return 0;
+  }
+  return static_cast<double>(count);
+}
+
+ringo::Runtime make_runtime(const Settings& settings) {
+  ringo::Result<ringo::Runtime> runtime =
+      settings.is_current_thread
+          ? ringo::Builder::current_thread().build()
+          : ringo::Builder::multi_thread().worker_threads(settings.workers).build();
+  if (!runtime) {
+    fail(runtime.error().message());
+  }
+  return *std::move(runtime);
+}
+
+Suite::Suite(Settings settings)
+    : settings_(std::move(settings)), runtime_(make_runtime(settings_)) {}
+
+bool Suite::wants(std::string_view name) const noexcept {
+  return settings_.filters.empty() ||
+         std::any_of(settings_.filters.begin(), settings_.filters.end(),
+                     [name](const std::string& part) { return name.find(part) != name.npos; });
+}
+
+void Suite::outside(std::string_view name, std::size_t operations,
+                    const std::function<Sample(ringo::Runtime&)>& run) {
+  if (!wants(name)) {
+    return;
+  }
+  for (std::size_t i = 0; i < settings_.warm_ups; ++i) {
+    (void)run(runtime_);
+  }
+  before_ = runtime_.metrics();
+  std::vector<double> values;
+  values.reserve(settings_.repetitions);
+  for (std::size_t i = 0; i < settings_.repetitions; ++i) {
+    values.push_back(run(runtime_).ns / static_cast<double>(operations));
+  }
+  const ringo::RuntimeMetrics after = runtime_.metrics();
+  InstructionCounter::enable();
+  const double instructions = run(runtime_).instructions / static_cast<double>(operations);
+  InstructionCounter::disable();
+  // The figures of the workers are those of the timed repetitions.
+  const ringo::RuntimeMetrics now = runtime_.metrics();
+  for (std::size_t i = 0; i < now.workers.size(); ++i) {
+    before_.workers[i].polls += now.workers[i].polls - after.workers[i].polls;
+    before_.workers[i].steals += now.workers[i].steals - after.workers[i].steals;
+  }
+  print(name, operations, std::move(values), instructions);
+}
+
+void Suite::task(std::string_view name, std::size_t operations,
+                 const std::function<ringo::Task<Sample>()>& make) {
+  // block_on() spawns the task on a worker.
+  outside(name, operations, [&make](ringo::Runtime& runtime) { return runtime.block_on(make()); });
+}
+
+void Suite::print(std::string_view name, std::size_t operations, std::vector<double> values,
+                  double instructions) {
+  std::sort(values.begin(), values.end());
+  const double median = values[values.size() / 2];
+  std::vector<std::uint64_t> polls;
+  std::vector<std::uint64_t> steals;
+  if (!before_.workers.empty()) {
+    const ringo::RuntimeMetrics after = runtime_.metrics();
+    polls = difference(after, before_, &ringo::WorkerMetrics::polls);
+    steals = difference(after, before_, &ringo::WorkerMetrics::steals);
+  }
+  if (settings_.is_json) {
+    fmt::print(
+        "{{\"runtime\":\"ringo\",\"flavour\":\"{}\",\"workers\":{},\"bench\":\"{}\","
+        "\"operations\":{},\"samples_ns\":[{:.3f}],\"instructions\":{:.1f},\"polls\":[{}],"
+        "\"steals\":[{}]}}\n",
+        settings_.is_current_thread ? "current_thread" : "multi_thread", settings_.workers, name,
+        operations, fmt::join(values, ","), instructions, fmt::join(polls, ","),
+        fmt::join(steals, ","));
+  } else {
+    fmt::print("{:34}{:>12.2f} ({:.2f}-{:.2f}) ns", name, median, values.front(), values.back());
+    if (instructions > 0) {
+      fmt::print(", {:.0f} instructions", instructions);
+    }
+    if (polls.size() > 1) {
+      fmt::print(", polls {}, stolen {}", fmt::join(polls, "/"), fmt::join(steals, "/"));
+    }
+    fmt::print("\n");
+  }
+  std::fflush(stdout);
+}
+
+ringo::Task<void> join_all(std::vector<ringo::JoinHandle<void>> handles) {
+  for (ringo::JoinHandle<void>& handle : handles) {
+    const ringo::JoinResult<void> ended = co_await handle;
+    require(ended.has_value(), "a task failed");
+  }
+}
+
+}  // namespace bench

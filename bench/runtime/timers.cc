@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+//
+// Sleeps and timeouts: what it costs to make one, to register and cancel it, and to let 100,000 of
+// them fire, and how late those are.
+//
+// Thread safety: none; called by the main thread.
+
+#include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/join_error.h>
+#include <ringo/result.h>
+#include <ringo/spawn.h>
+#include <ringo/task.h>
+#include <ringo/time.h>
+#include <ringo/yield.h>
+
+#include <algorithm>
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <utility>
+#include <vector>
+
+#include "harness.h"
+
+namespace bench {
+namespace {
+
+using ringo::JoinHandle;
+using ringo::JoinResult;
+using ringo::Result;
+using ringo::Task;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Begins to wait for a sleep, which registers its timer, and goes on at once, which cancels it.
+/// This is what a select does with a sleep that loses; only here without the select.
+class RegisterAndCancel final : public ringo::detail::Leaf {
+ public:
+  explicit RegisterAndCancel(ringo::time::Sleep sleep) noexcept : wait_(sleep.into_awaiter()) {}
+
+  [[nodiscard]] bool await_ready() noexcept { return wait_.await_ready(); }
+  template <class AwaitingPromise>
+  bool await_suspend(std::coroutine_handle<AwaitingPromise> awaiting) {
+    ringo::detail::Branch& branch = *awaiting.promise().branch;
+    require(wait_.start(branch), "sleep_register_cancel: the sleep is over");
+    branch.leaf = nullptr;
+    return false;
+  }
+  void await_resume() const noexcept {}
+  [[nodiscard]] bool ended() noexcept override { return true; }
+
+ private:
+  decltype(std::declval<ringo::time::Sleep>().into_awaiter()) wait_;
+};
+
+Task<Sample> sleep_create_drop(std::size_t times) {
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::time::Sleep sleep = ringo::time::sleep(seconds(1));
+    keep(sleep);
+  }
+  co_return stopwatch.stop();
+}
+
+Task<Sample> sleep_register_cancel(std::size_t times) {
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    co_await RegisterAndCancel(ringo::time::sleep(milliseconds(1'000 + i % 1'000)));
+  }
+  co_return stopwatch.stop();
+}
+
+Task<std::uint64_t> ready(std::uint64_t value) {
+  co_return value;
+}
+
+Task<Sample> timeout_ready(std::size_t times) {
+  std::uint64_t sum = 0;
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    const Result<std::uint64_t> value = co_await ringo::time::timeout(seconds(1), ready(i & 1));
+    sum += value.value();
+  }
+  const Sample sample = stopwatch.stop();
+  require(sum == times / 2, "timeout_ready: a wrong sum");
+  co_return sample;
+}
+
+Task<Sample> timeout_yield_once(std::size_t times) {
+  std::size_t in_time = 0;
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    const Result<void> ended = co_await ringo::time::timeout(seconds(1), ringo::yield_now());
+    in_time += ended.has_value() ? 1 : 0;
+  }
+  const Sample sample = stopwatch.stop();
+  require(in_time == times, "timeout_yield_once: a yield took a second");
+  co_return sample;
+}
+
+// --- many timers fire -------------------------------------------------------------------------
+
+double process_cpu_ns() {
+  timespec now{};
+  require(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0, "no process clock");
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
+/// Returns how late it was, in nanoseconds.
+Task<double> sleep_once(milliseconds duration) {
+  const auto start = std::chrono::steady_clock::now();
+  co_await ringo::time::sleep(duration);
+  const std::chrono::duration<double, std::nano> late =
+      std::chrono::steady_clock::now() - start - duration;
+  require(late.count() >= 0, "timers_fire_100k: a sleep ended early");
+  co_return late.count();
+}
+
+struct Fired {
+  Sample all;
+  double late_mean = 0;
+  double late_max = 0;
+};
+
+Task<Fired> fire_timers(std::size_t timers) {
+  Fired fired;
+  std::vector<JoinHandle<double>> handles;
+  handles.reserve(timers);
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < timers; ++i) {
+    handles.push_back(ringo::spawn(sleep_once(milliseconds(1 + i % 100))));
+  }
+  double sum = 0;
+  for (JoinHandle<double>& handle : handles) {
+    const JoinResult<double> late = co_await handle;
+    sum += late.value();
+    fired.late_max = std::max(fired.late_max, late.value());
+  }
+  fired.all = stopwatch.stop();
+  fired.late_mean = sum / static_cast<double>(timers);
+  co_return fired;
+}
+
+void measure_firing(Suite& suite) {
+  if (!suite.wants("timers_fire_100k")) {
+    return;
+  }
+  const std::size_t timers = suite.scaled(100'000);
+  std::vector<double> wall;
+  std::vector<double> cpu;
+  std::vector<double> late_mean;
+  std::vector<double> late_max;
+  (void)suite.runtime().block_on(fire_timers(timers));
+  for (std::size_t i = 0; i < suite.settings().repetitions; ++i) {
+    const double before = process_cpu_ns();
+    const Fired fired = suite.runtime().block_on(fire_timers(timers));
+    cpu.push_back((process_cpu_ns() - before) / static_cast<double>(timers));
+    wall.push_back(fired.all.ns);
+    late_mean.push_back(fired.late_mean);
+    late_max.push_back(fired.late_max);
+  }
+  InstructionCounter::enable();
+  const Fired counted = suite.runtime().block_on(fire_timers(timers));
+  InstructionCounter::disable();
+  suite.print("timers_fire_100k_wall_total", 1, std::move(wall));
+  suite.print("timers_fire_100k_cpu_per_timer", timers, std::move(cpu),
+              counted.all.instructions / static_cast<double>(timers));
+  suite.print("timers_fire_100k_late_mean", 1, std::move(late_mean));
+  suite.print("timers_fire_100k_late_max", 1, std::move(late_max));
+}
+
+}  // namespace
+
+void run_timer_benchmarks(Suite& suite) {
+  const std::size_t million = suite.scaled(1'000'000);
+  suite.task("sleep_create_drop", million, [=] { return sleep_create_drop(million); });
+  suite.task("sleep_register_cancel", million, [=] { return sleep_register_cancel(million); });
+  suite.task("timeout_ready", million, [=] { return timeout_ready(million); });
+  const std::size_t half = suite.scaled(500'000);
+  suite.task("timeout_yield_once", half, [=] { return timeout_yield_once(half); });
+  measure_firing(suite);
+}
+
+}  // namespace bench
