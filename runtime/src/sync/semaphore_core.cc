@@ -41,8 +41,15 @@ SemaphoreCore::Try SemaphoreCore::acquire_or_wait(SemaphoreWaiter& waiter, Branc
   waiter.branch = &branch;
   waiter.needed = count;
   waiter.is_granted = false;
+  waiter.is_handed_over = false;
   waiters_.push_back(waiter);
   return Try::kNoPermits;
+}
+
+void SemaphoreCore::hand_over(SemaphoreWaiter& waiter, WakeList& woken) noexcept {
+  if (woken.add(*waiter.branch)) {
+    waiter.is_handed_over = true;  // S4: its task does not run, so nobody reads it now
+  }
 }
 
 void SemaphoreCore::grant(std::uint64_t word, WakeList& woken) noexcept {
@@ -54,25 +61,33 @@ void SemaphoreCore::grant(std::uint64_t word, WakeList& woken) noexcept {
     free -= first->needed;
     waiters_.remove(*first);
     first->is_granted = true;
-    woken.add(*first->branch);
+    hand_over(*first, woken);
   }
   word = (word & kClosed) | free * kPermit | (waiters_.empty() ? 0 : kHasWaiters);
   // release: what the releaser did is visible to who acquires next without the lock.
   word_.store(word, std::memory_order_release);
 }
 
-void SemaphoreCore::release_to_waiters(std::size_t count) noexcept {
+bool SemaphoreCore::release_to_waiters(std::size_t count, std::size_t most_free) noexcept {
   WakeList woken;
   {
     const MutexGuard guard(mutex_);
-    if (waiters_.empty()) {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    do {
+      if (word / kPermit + count > most_free) {
+        return false;
+      }
+      if (!waiters_.empty()) {
+        grant(word + count * kPermit, woken);  // S1: nobody else changes the word
+        break;
+      }
       // The last waiter left before we had the lock: others use the fast path again.
-      word_.fetch_add(count * kPermit, std::memory_order_acq_rel);  // as in release()
-      return;
-    }
-    grant(word_.load(std::memory_order_relaxed) + count * kPermit, woken);
+      // release: as in release().
+    } while (!word_.compare_exchange_weak(word, word + count * kPermit, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
   }
   woken.schedule_all();
+  return true;
 }
 
 void SemaphoreCore::stop_waiting(SemaphoreWaiter& waiter) noexcept {
@@ -94,7 +109,7 @@ void SemaphoreCore::stop_waiting(SemaphoreWaiter& waiter) noexcept {
   }
 }
 
-bool SemaphoreCore::is_waiting(SemaphoreWaiter& waiter) noexcept {
+bool SemaphoreCore::is_queued(SemaphoreWaiter& waiter) noexcept {
   const MutexGuard guard(mutex_);
   return waiter.is_linked();
 }
@@ -105,7 +120,7 @@ void SemaphoreCore::close() noexcept {
     const MutexGuard guard(mutex_);
     word_.fetch_or(kClosed, std::memory_order_seq_cst);  // see is_closed()
     while (SemaphoreWaiter* waiter = waiters_.pop_front()) {
-      woken.add(*waiter->branch);
+      hand_over(*waiter, woken);
     }
     word_.fetch_and(~kHasWaiters, std::memory_order_acq_rel);  // S2
   }

@@ -10,13 +10,18 @@
 //       the queue, and a release can never miss a waiter.
 //   S2  HAS_WAITERS is set exactly while the queue is not empty (seen under the lock).
 //   S3  The first waiter waits until there are as many permits as it needs; a small request behind
-//   a
-//       big one waits with it.
+//       a big one waits with it.
+//   S4  A waiter is taken from the queue under the lock, and woken there. If that found its task
+//       idle, the task is in the waker's WakeList and cannot run before the lock is released: only
+//       then is is_handed_over set, which the task may read without the lock. In all other cases it
+//       looks under the lock. Either way the waker is done with waiter and semaphore when the
+//       waiter learns of its luck, and may destroy both.
 //
 // Thread safety: all of it. Complexity: one compare-and-swap without waiters; else a lock.
 
 #pragma once
 
+#include <ringo/detail/assert.h>
 #include <ringo/detail/atomic.h>
 #include <ringo/detail/intrusive_list.h>
 #include <ringo/detail/mutex.h>
@@ -24,18 +29,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace ringo::detail {
 
-/// A waiter, in the awaiter. Changed under the semaphore's lock.
+/// A waiter, in the awaiter. Changed under the semaphore's lock; see S4.
 struct SemaphoreWaiter : ListNode {
-  SemaphoreWaiter() = default;
-  SemaphoreWaiter(SemaphoreWaiter&&) noexcept {}
-
   Branch* branch = nullptr;
   std::size_t needed = 0;
-  bool is_granted = false;  ///< the permits are the waiter's
+  bool is_granted = false;      ///< the permits are the waiter's
+  bool is_handed_over = false;  ///< it is not queued any more, and the lock need not be asked
 };
 
 class SemaphoreCore {
@@ -65,17 +69,37 @@ class SemaphoreCore {
     return Try::kAcquired;
   }
 
-  /// Gives permits back, to waiters first. The sum must not exceed kMaxPermits.
+  /// Gives permits back that were acquired here, to waiters first.
   void release(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
     do {
       if ((word & kHasWaiters) != 0) [[unlikely]] {
-        release_to_waiters(count);
+        (void)release_to_waiters(count, SIZE_MAX);
         return;
       }
       // release: pairs with try_acquire().
     } while (!word_.compare_exchange_weak(word, word + count * kPermit, std::memory_order_acq_rel,
                                           std::memory_order_relaxed));
+  }
+
+  /// release() of permits that may be new. False: more than kMaxPermits would be free; nothing was
+  /// done.
+  [[nodiscard]] bool try_release(std::size_t count) noexcept {
+    if (count > kMaxPermits) {
+      return false;
+    }
+    std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    do {
+      if ((word & kHasWaiters) != 0) [[unlikely]] {
+        return release_to_waiters(count, kMaxPermits);
+      }
+      if (word / kPermit + count > kMaxPermits) {
+        return false;
+      }
+      // release: as in release().
+    } while (!word_.compare_exchange_weak(word, word + count * kPermit, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+    return true;
   }
 
   /// Acquires, or queues the waiter. kNoPermits: it is queued, and woken when it is granted or the
@@ -86,7 +110,9 @@ class SemaphoreCore {
   /// Ends a wait, whatever has become of it: unlinks the waiter and gives back what it was granted.
   void stop_waiting(SemaphoreWaiter& waiter) noexcept;
   /// After a wake: whether it is still queued.
-  [[nodiscard]] bool is_waiting(SemaphoreWaiter& waiter) noexcept;
+  [[nodiscard]] bool is_waiting(SemaphoreWaiter& waiter) noexcept {
+    return !waiter.is_handed_over && is_queued(waiter);
+  }
 
   /// Fails all waiters, and all who come. Permits can still be given back.
   void close() noexcept;
@@ -111,7 +137,11 @@ class SemaphoreCore {
   static constexpr std::uint64_t kClosed = 2;
   static constexpr std::uint64_t kPermit = 4;
 
-  void release_to_waiters(std::size_t count) noexcept;
+  /// False: more than `most_free` would be free; nothing was done.
+  bool release_to_waiters(std::size_t count, std::size_t most_free) noexcept;
+  [[nodiscard]] bool is_queued(SemaphoreWaiter& waiter) noexcept;
+  /// Wakes a waiter that was taken from the queue.
+  static void hand_over(SemaphoreWaiter& waiter, WakeList& woken) noexcept;
   /// Serves the queue from `free` permits and stores what is left.
   void grant(std::uint64_t word, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
 
@@ -126,10 +156,13 @@ class PermitWait {
  public:
   PermitWait(SemaphoreCore& semaphore, std::size_t count) noexcept
       : semaphore_(&semaphore), count_(count) {}
+  /// Only before it is awaited.
   PermitWait(PermitWait&& other) noexcept
       : semaphore_(other.semaphore_),
         count_(other.count_),
-        state_(std::exchange(other.state_, State::kIdle)) {}
+        state_(std::exchange(other.state_, State::kIdle)) {
+    RINGO_DCHECK(state_ != State::kWaiting, "an awaiter was moved while it waited");
+  }
   PermitWait& operator=(PermitWait&&) = delete;
   ~PermitWait() {
     if (state_ == State::kWaiting) {
@@ -141,6 +174,7 @@ class PermitWait {
 
   bool poll() noexcept { return settle(semaphore_->try_acquire(count_)); }
   bool enlist(Branch& branch) noexcept {
+    std::construct_at(&waiter_);
     state_ = State::kWaiting;
     return !settle(semaphore_->acquire_or_wait(waiter_, branch, count_));
   }
@@ -177,8 +211,12 @@ class PermitWait {
 
   SemaphoreCore* semaphore_;
   std::size_t count_;
-  SemaphoreWaiter waiter_;
   State state_ = State::kIdle;
+  // Made by enlist(): an operation that needs not wait does without, because each store before an
+  // atomic read-modify-write is one that it must wait for. It needs no destruction.
+  union {
+    SemaphoreWaiter waiter_;
+  };
 };
 
 }  // namespace ringo::detail

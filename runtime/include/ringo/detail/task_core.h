@@ -241,15 +241,18 @@ class WakeList {
   WakeList& operator=(const WakeList&) = delete;
   ~WakeList() { schedule_all(); }
 
-  /// Under the lock that keeps the branch alive.
-  void add(const Branch& branch) noexcept {
+  /// Under the lock that keeps the branch alive. True: the task was idle and is this list's now, so
+  /// it cannot run before schedule_all(). False: it runs, or may do so at any moment.
+  bool add(const Branch& branch) noexcept {
     TaskHeader& task = branch.task();
     mark_ready(task, branch.index());
-    if (task.state.notify()) {
-      task.queue_next = nullptr;
-      *tail_ = &task;
-      tail_ = &task.queue_next;
+    if (!task.state.notify()) {
+      return false;
     }
+    task.queue_next = nullptr;
+    *tail_ = &task;
+    tail_ = &task.queue_next;
+    return true;
   }
 
   /// After the lock was released.
