@@ -21,7 +21,7 @@
 #include <ctime>
 #include <optional>
 
-#include "base/deferred_signals.h"
+#include "base/thread_sanitizer.h"
 
 namespace ringo::detail {
 namespace {

@@ -23,7 +23,7 @@
 
 #include <liburing.h>
 
-#include "base/deferred_signals.h"
+#include "base/thread_sanitizer.h"
 #include "ring/driver.h"
 
 namespace ringo::detail {
@@ -122,6 +122,7 @@ Result<void> UringDriver::open() {
     return std::unexpected(explain_setup_error(error));
   }
   is_open_ = true;
+  acquire_ring_memory();
   if ((ring_.features & IORING_FEAT_CQE_SKIP) == 0) {
     // Cancellations rely on it: each poll owes exactly one final completion.
     return std::unexpected(
@@ -142,6 +143,7 @@ Result<void> UringDriver::open() {
 UringDriver::~UringDriver() {
   RINGO_CHECK(in_flight_ == 0, "a ring was closed while the kernel still held operations of it");
   if (is_open_) {
+    release_ring_memory();
     io_uring_queue_exit(&ring_);
   }
   if (wake_fd_ >= 0) {
