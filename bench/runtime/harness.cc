@@ -8,6 +8,7 @@
 #include "harness.h"
 
 #include <linux/perf_event.h>
+#include <ringo/join_error.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>

@@ -74,6 +74,7 @@ Task<Sample> std_mutex_sharded_map(std::size_t times) {
     (*shards)[key % 16].map.emplace(key, key);
   }
   std::vector<JoinHandle<void>> handles;
+  handles.reserve(kTasks);
   const Stopwatch stopwatch;
   for (std::size_t i = 0; i < kTasks; ++i) {
     handles.push_back(ringo::spawn(use_shards(shards, i + 1, times)));
@@ -113,6 +114,7 @@ Task<void> hold_permit(std::shared_ptr<ringo::Semaphore> semaphore, std::size_t 
 Task<Sample> semaphore_contended(std::size_t times) {
   const auto semaphore = std::make_shared<ringo::Semaphore>(5);
   std::vector<JoinHandle<void>> handles;
+  handles.reserve(kTasks);
   const Stopwatch stopwatch;
   for (std::size_t i = 0; i < kTasks; ++i) {
     handles.push_back(ringo::spawn(hold_permit(semaphore, times)));

@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
       ->required();
   CLI11_PARSE(app, argc, argv);
 
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet.
   const char* quick = std::getenv("RINGO_BENCH_QUICK");
   settings.is_quick = quick != nullptr && *quick != '\0';
   settings.is_current_thread = flavour == "current";

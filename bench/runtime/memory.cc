@@ -5,6 +5,7 @@
 //
 // Thread safety: none; called by the main thread.
 
+#include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
@@ -21,7 +22,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>

@@ -5,7 +5,6 @@
 //
 // Thread safety: none; called by the main thread.
 
-#include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/join_error.h>
 #include <ringo/result.h>
@@ -13,13 +12,14 @@
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
+#include <ratio>
 #include <utility>
 #include <vector>
 
