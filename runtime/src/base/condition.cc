@@ -29,7 +29,7 @@ namespace {
 /// False: timed out.
 bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::nanoseconds> timeout) noexcept {
-#if RINGO_DEFERS_SIGNALS
+#if RINGO_THREAD_SANITIZER
   run_deferred_signal_handlers();
   // The kernel restarts the wait after a signal: only a timeout gets us out of it.
   constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
