@@ -17,6 +17,7 @@
 #include <ringo/spawn_blocking.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/mutex.h>
+#include <ringo/sync/notify.h>
 #include <ringo/sync/oneshot.h>
 #include <ringo/sync/semaphore.h>
 #include <ringo/task.h>

@@ -62,6 +62,12 @@ class IntrusiveList {
     node.next_ = node.previous_ = nullptr;
   }
 
+  /// Puts `fresh` in the place of `element`.
+  void replace(T& element, T& fresh) noexcept {
+    insert_before(element, fresh);
+    remove(element);
+  }
+
   T* pop_front() noexcept {
     T* element = front();
     if (element != nullptr) {

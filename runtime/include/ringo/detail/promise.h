@@ -132,8 +132,11 @@ class PromiseBase {
         "an operation is awaited in the expression that begins it: co_await stream.read()");
     static_assert(!IsTask<std::remove_cvref_t<A>>::value,
                   "a Task is awaited once and by value: co_await std::move(task)");
+    static_assert(!MakesAwaiter<std::remove_cvref_t<A>>,
+                  "this is awaited once and by value: co_await std::move(it)");
     static_assert(
-        IsTask<std::remove_cvref_t<A>>::value || std::derived_from<std::remove_cvref_t<A>, Leaf>,
+        IsTask<std::remove_cvref_t<A>>::value || std::derived_from<std::remove_cvref_t<A>, Leaf> ||
+            MakesAwaiter<std::remove_cvref_t<A>>,
         "this type cannot be awaited in a ringo task, because ringo could not destroy the "
         "task while it waits there. Bridge it with a ringo::oneshot: complete the sender "
         "from the foreign callback and co_await the receiver");

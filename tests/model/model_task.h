@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// A task for models of what wakes tasks: one branch, and a run queue that is a semaphore on which
+// the model's thread sleeps. A task that is never woken is a deadlock to relacy.
+//
+// Thread safety: relacy runs all threads of a model on one. open() and close() from the model's
+// before() and after(), sleep() from the thread that plays the task.
+
+#pragma once
+
+#include <ringo/detail/task_core.h>
+
+#include <cstdlib>
+#include <source_location>
+
+#include "model/model.h"
+
+namespace ringo::detail {
+
+// A model is one translation unit, without the runtime's sources.
+inline void check_failed(const char* /*condition*/, const char* message, const char* /*file*/,
+                         int /*line*/) noexcept {
+  RL_ASSERT(!message);
+  std::abort();
+}
+
+}  // namespace ringo::detail
+
+namespace ringo::model {
+
+class ModelTask final : public detail::Schedule {
+ public:
+  void open() {
+    rl::rl_sem_init(&queue_, 0, 0, $);
+    header_ = new detail::TaskHeader(detail::TaskState::kIdleWithHandle, kNoKind, this,
+                                     std::source_location::current());
+  }
+  /// Every waker must have given its reference up.
+  void close() {
+    RL_ASSERT(!header_->state.release());
+    RL_ASSERT(header_->state.release());
+    delete header_;
+    rl::rl_sem_destroy(&queue_, $);
+  }
+
+  void schedule(detail::TaskHeader& /*task*/) noexcept override { rl::rl_sem_post(&queue_, $); }
+
+  [[nodiscard]] detail::Branch& branch() noexcept { return header_->root; }
+  /// Suspends until it is scheduled. The model does not know a task that is woken while it runs:
+  /// every look at the condition is one that a task makes after it was woken for nothing.
+  void sleep() {
+    while (rl::rl_sem_wait(&queue_, $) != 0) {
+      // interrupted for nothing, as real ones are
+    }
+    (void)header_->state.start_running();
+    (void)header_->state.stop_running();
+  }
+
+ private:
+  static constexpr detail::TaskKind kNoKind{nullptr, nullptr, nullptr, nullptr};
+
+  rl::rl_sem_t queue_;
+  detail::TaskHeader* header_ = nullptr;
+};
+
+}  // namespace ringo::model
