@@ -2,15 +2,14 @@
 //
 // Mutex: exclusive, first in first out, held over a co_await, in all its forms. The behaviours are
 // those of Tokio's sync_mutex and sync_mutex_owned tests; aborted_future_1 and _2 are the abort
-// harness here. Of them, readiness polls a future by hand: here a wait is made and watched by the
-// order in which tasks are served.
+// harness here, and debug_format is in format_test.cc. readiness polls a future by hand: here a
+// wait is watched by the order in which tasks are served.
 
 #include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
-#include <ringo/sync/format.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
@@ -31,7 +30,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "support/abort_harness.h"
@@ -263,15 +261,6 @@ CO_TEST(Mutex, OwnedTryLockTakesAFreeOne) {
   CO_ASSERT_EQ(**guard, 4);
   const Result<OwnedMutexGuard<int>> late = co_await time::timeout(0ns, lock_owned(mutex));
   CO_ASSERT_FALSE(late.has_value());
-}
-
-TEST(Mutex, FormatShowsTheValueOrThatItIsLocked) {
-  const Mutex<std::string> mutex("data");
-  EXPECT_EQ(fmt::format("{}", mutex), "Mutex { data: data }");
-  Mutex<int> held(5);
-  const std::optional<MutexGuard<int>> guard = held.try_lock();
-  EXPECT_EQ(fmt::format("{}", held), "Mutex { data: <locked> }");
-  EXPECT_EQ(fmt::format("{}", Mutex<int>(6)), "Mutex { data: 6 }");
 }
 
 TEST(Mutex, BlockingLockWaitsForTheHolder) {
