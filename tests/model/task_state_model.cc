@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The state word of a task: a runner, a lock-free waker, and a JoinHandle that is joined, aborted
-// or dropped. The task is in a queue at most once, no wake is lost, the frame is touched by the
-// holder of RUNNING only, the output is destroyed exactly once and the cell freed exactly once.
+// The state word of a task that yields once: a runner, a lock-free waker, and a JoinHandle that is
+// joined, aborted or dropped. The task is in a queue at most once, no wake is lost, the frame is
+// touched by the holder of RUNNING only, the output is destroyed exactly once and the cell freed
+// exactly once.
 //
 // twin: RINGO_TWIN_RELAXED
 // twin: RINGO_TWIN_IGNORE_NOTIFIED
 // twin: RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
 // twin: RINGO_TWIN_OUTPUT_LEFT
+// twin: RINGO_TWIN_YIELD_LETS_GO
 
 #ifdef RINGO_TWIN_RELAXED
 #define RINGO_MODEL_WEAKEN(order) true
@@ -84,6 +86,7 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
   }
 
   void runner() {
+    bool has_yielded = false;
     for (;;) {
       if (queued.exchange(0, std::memory_order_acq_rel) == 0) {
         rl::yield(1, $);
@@ -100,6 +103,14 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
         ++outputs_made;
         complete();
         return;
+      }
+      if (!has_yielded) {
+        has_yielded = true;
+#ifdef RINGO_TWIN_YIELD_LETS_GO
+        (void)state.stop_running();
+#endif
+        push();
+        continue;
       }
       if (state.stop_running()) {
 #ifndef RINGO_TWIN_IGNORE_NOTIFIED
@@ -122,7 +133,7 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
   }
 
   void join() {
-    join_slot.exchange(1, std::memory_order_acq_rel);
+    join_slot.store(1, std::memory_order_relaxed);
 #ifdef RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
     (void)state.add_join_waker();
 #else
@@ -133,7 +144,9 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
         rl::yield(1, $);
       }
     }
-    join_slot.exchange(0, std::memory_order_acq_rel);
+    if (join_slot.load(std::memory_order_relaxed) != 0) {
+      join_slot.exchange(0, std::memory_order_acq_rel);
+    }
     RL_ASSERT(state.is_complete());
     drop_output();  // takes it
   }

@@ -24,8 +24,7 @@ class YieldAwaiter final : public Leaf {
   }
   bool start(Branch& branch) noexcept {
     branch.leaf = this;
-    // The task runs, so this only marks it: it goes to the back of the queue when it suspends.
-    wake(branch);
+    yield_turn(branch);
     return true;
   }
   void await_resume() const noexcept {}

@@ -83,7 +83,7 @@ class ThreadTask final : public Schedule {
     thread_context = saved;
     if (has_ended_) {
       complete_and_release(*cell_);
-    } else if (cell_->state.stop_running()) {
+    } else if (std::exchange(cell_->wants_turn, false) || cell_->state.stop_running()) {
       schedule(*cell_);
     }
   }

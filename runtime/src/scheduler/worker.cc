@@ -136,7 +136,7 @@ void Worker::run_task(TaskHeader& task) noexcept {
   thread_context.task = nullptr;
   if (has_ended) {
     finish(task);
-  } else if (task.state.stop_running()) {
+  } else if (std::exchange(task.wants_turn, false) || task.state.stop_running()) {
     schedule_last(task);
   }
 }

@@ -45,7 +45,7 @@ class LeafAwaiter : public Leaf {
       // Let others run first: the operation is tried when the task's turn comes again.
       has_yielded_ = true;
       note_forced_yield();
-      wake(branch);
+      yield_turn(branch);
     } else if (!self().enlist(branch)) {
       spend_budget();
       return false;

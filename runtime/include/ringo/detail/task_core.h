@@ -126,6 +126,8 @@ struct alignas(64) TaskHeader : ListNode {
   std::uint64_t ready_taken = 0;
   /// Which indices are in use by combinators. Holder of RUNNING only.
   std::uint64_t branches_in_use = 1;
+  /// It yields: when it suspends it goes to the back of the queue. Holder of RUNNING only.
+  bool wants_turn = false;
 
   /// The joiner's waker (a BranchWord that owns a reference), or 0.
   Atomic<BranchWord> join_slot{0};
@@ -157,6 +159,14 @@ inline void wake(const Branch& branch) noexcept {
   if (task.state.notify()) {
     task.home->schedule(task);
   }
+}
+
+/// wake() of a branch of the running task by itself: it only lets others go first, which costs no
+/// atomic operation.
+inline void yield_turn(const Branch& branch) noexcept {
+  TaskHeader& task = branch.task();
+  mark_ready(task, branch.index());
+  task.wants_turn = true;
 }
 
 /// The second way: a branch's word together with a reference to its task. Move-only.

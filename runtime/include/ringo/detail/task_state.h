@@ -3,7 +3,8 @@
 // The life of a task in one atomic word. The rules are Tokio's (runtime/task/state.rs); the
 // difference is that the run queue owns no reference of its own (see "References").
 //
-//   bits     RUNNING        somebody executes the task, or destroys its frames
+//   bits     RUNNING        somebody holds the task: executes it, or destroys its frames, or has
+//                           put it into a run queue, and passes it on with its place there
 //            COMPLETE       the body has ended, its frames are gone, the output is in the cell
 //            NOTIFIED       the task is in a run queue, or will be put there by who clears RUNNING
 //            JOIN_INTEREST  the JoinHandle exists
@@ -13,14 +14,19 @@
 //
 //            notify()                 start_running()
 //   idle ──────────────▶ NOTIFIED ──────────────────▶ RUNNING ──complete()──▶ COMPLETE
-//    ▲                      ▲                             │
-//    │                      └── stop_running() == true ───┤  (notified meanwhile: push it again)
-//    └───────────────────────── stop_running() == false ──┘
+//    ▲                      ▲                           │ ▲ │
+//    │                      └── stop_running() == true ─┤ └─┘  a new task, and one that yields:
+//    └───────────────────────── stop_running() == false ┘      pushed without a change of the word
+//
+// (stop_running() == true: it was notified meanwhile, and is pushed again.)
 //
 // Invariants
 //   T1  Whoever sets NOTIFIED on an idle task puts it into a run queue, exactly once.
 //   T2  Only the holder of RUNNING touches the frames; COMPLETE is set only by that holder.
 //   T3  COMPLETE is final: a notification after it changes nothing.
+//   T4  The holder of RUNNING may push the task as it is, once; whoever pops it holds RUNNING then.
+//       Wakers see RUNNING and push nothing. A notification that comes while it is queued stays,
+//       and costs one run for nothing.
 // References
 //   One for "not complete yet" (the life reference, dropped by who completes the task; hence a
 //   queued or idle task is always alive), one for the JoinHandle, one per AbortHandle and one per
@@ -46,8 +52,8 @@ class TaskState {
   static constexpr Word kCancelled = 32;
   static constexpr Word kReference = 64;
 
-  /// A task that is about to be put into a queue by its creator.
-  static constexpr Word kSpawnedWithHandle = kNotified | kJoinInterest | 2 * kReference;
+  /// A task that is about to be put into a queue by its creator (T4).
+  static constexpr Word kSpawnedWithHandle = kRunning | kJoinInterest | 2 * kReference;
   /// A task that nothing has scheduled yet.
   static constexpr Word kIdleWithHandle = kJoinInterest | 2 * kReference;
 
@@ -76,6 +82,12 @@ class TaskState {
 
   /// By who took the task out of a queue. True: it has been cancelled.
   [[nodiscard]] bool start_running() {
+    // acquire: as below. The frames came with the task's place in the queue.
+    const Word queued = word_.load(std::memory_order_acquire);
+    if ((queued & kRunning) != 0) {
+      RINGO_DCHECK((queued & kComplete) == 0, "a task that has ended was run");
+      return (queued & kCancelled) != 0;
+    }
     // acquire: pairs with the release of every notify(), so that the leaf sees why it was woken,
     // and with stop_running() on the worker that ran the task before.
     const Word old = word_.fetch_sub(kNotified - kRunning, std::memory_order_acquire);
@@ -165,6 +177,11 @@ class TaskState {
 
   /// True: it was the last one, and the caller frees the cell.
   [[nodiscard]] bool release() {
+    // acquire: pairs with the other owners' release. Where ours is the only reference nobody can
+    // make another.
+    if (word_.load(std::memory_order_acquire) / kReference == 1) {
+      return true;
+    }
     // acq_rel: all uses of the cell happen before it is freed.
     const Word old = word_.fetch_sub(kReference, std::memory_order_acq_rel);
     RINGO_DCHECK(old / kReference != 0, "a reference to a task was given up twice");
