@@ -70,6 +70,18 @@ class LocalQueue {
     }
   }
 
+  /// pop() of a queue that has no thieves.
+  [[nodiscard]] bool pop_unshared(T& item) {
+    // relaxed: only the owner writes either word.
+    const std::uint32_t real = real_of(head_.load(std::memory_order_relaxed));
+    if (real == tail_.load(std::memory_order_relaxed)) {
+      return false;
+    }
+    item = slots_[real % kCapacity].get();
+    head_.store(pack(real + 1, real + 1), std::memory_order_relaxed);
+    return true;
+  }
+
   /// Owner, on a full queue: takes the second half out and hands each item to `take`, oldest first.
   /// The first half stays, so that what was just fetched from the injection queue does not bounce
   /// back. False: a thief is at work, so there will be room soon; nothing was taken.

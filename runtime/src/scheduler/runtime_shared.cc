@@ -112,9 +112,8 @@ void RuntimeShared::schedule(TaskHeader& task) noexcept {
 }
 
 void RuntimeShared::launch(TaskHeader& task) noexcept {
-  // relaxed: only uniqueness matters.
-  task.id = next_task_id.fetch_add(1, std::memory_order_relaxed);
   Worker* worker = thread_context.worker;
+  task.id = worker != nullptr ? worker->new_task_id() : take_task_ids(1);
   if (worker != nullptr && &worker->shared() == this) {
     if (worker->is_closing()) {
       cancel_unstarted(task);
@@ -390,9 +389,21 @@ void launch(TaskHeader& task, RuntimeShared& runtime) noexcept {
 }
 
 void launch_blocking(TaskHeader& job, RuntimeShared& runtime) noexcept {
-  // relaxed: only uniqueness matters.
-  job.id = next_task_id.fetch_add(1, std::memory_order_relaxed);
+  job.id = take_task_ids(1);
   runtime.blocking_pool().submit(job, runtime.shared_from_this());
+}
+
+std::uint32_t random_below(std::uint32_t bound) noexcept {
+  if (Worker* worker = thread_context.worker) {
+    return worker->random().below(bound);
+  }
+  thread_local Random random(thread_number() + 1);  // a thread in block_on or a blocking_ call
+  return random.below(bound);
+}
+
+std::uint64_t take_task_ids(std::uint64_t count) noexcept {
+  // relaxed: only uniqueness matters.
+  return next_task_id.fetch_add(count, std::memory_order_relaxed);
 }
 
 std::uint64_t current_task_id() noexcept {

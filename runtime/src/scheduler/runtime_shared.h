@@ -37,6 +37,9 @@
 
 namespace ringo::detail {
 
+/// Takes so many task ids out of circulation, and returns the first.
+[[nodiscard]] std::uint64_t take_task_ids(std::uint64_t count) noexcept;
+
 class RuntimeShared final : public Schedule, public std::enable_shared_from_this<RuntimeShared> {
  public:
   RuntimeShared(RuntimeConfig config, System& system);

@@ -30,7 +30,9 @@ namespace ringo::detail {
 Worker::Worker(RuntimeShared& shared, std::uint32_t index)
     : shared_(shared),
       index_(index),
+      is_alone_(shared.config().worker_threads == 1),
       is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
+      until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
       wheel_(shared.clock().now()),
       handle_(std::make_shared<DriverHandle>(shared.system())) {}
@@ -99,7 +101,18 @@ void Worker::schedule_woken(TaskHeader& task) noexcept {
 
 void Worker::schedule_last(TaskHeader& task) noexcept {
   push_local(task);
-  shared_.notify_one();
+  if (!is_alone_) {
+    shared_.notify_one();
+  }
+}
+
+std::uint64_t Worker::new_task_id() noexcept {
+  if (task_ids_left_ == 0) {
+    task_ids_left_ = kTaskIdBlock;
+    next_task_id_ = take_task_ids(kTaskIdBlock);
+  }
+  --task_ids_left_;
+  return next_task_id_++;
 }
 
 // --- running ----------------------------------------------------------------------------------
@@ -178,7 +191,8 @@ TaskHeader* Worker::take_injected() noexcept {
 }
 
 TaskHeader* Worker::next_task() noexcept {
-  if (tick_ % shared_.config().global_queue_interval == 0) {
+  if (until_injection_-- == 0) {
+    until_injection_ = shared_.config().global_queue_interval - 1;
     if (TaskHeader* injected = shared_.injection().pop()) {
       return injected;
     }
@@ -187,7 +201,7 @@ TaskHeader* Worker::next_task() noexcept {
     return std::exchange(lifo_slot_, nullptr);
   }
   TaskHeader* task = nullptr;
-  if (queue_.pop(task)) {
+  if (is_alone_ ? queue_.pop_unshared(task) : queue_.pop(task)) {
     return task;
   }
   return take_injected();
@@ -236,7 +250,8 @@ void Worker::maintain() {
 }
 
 Worker::Step Worker::step() {
-  if (++tick_ % shared_.config().event_interval == 0) {
+  if (--until_maintenance_ == 0) {
+    until_maintenance_ = shared_.config().event_interval;
     maintain();
   }
   TaskHeader* task = next_task();

@@ -35,6 +35,7 @@ class Worker {
   /// How many tasks may run out of the LIFO slot in a row, so that two tasks that wake each other
   /// cannot keep the others waiting.
   static constexpr unsigned kMaxLifoRuns = 3;
+  static constexpr std::uint64_t kTaskIdBlock = 1024;
   using Queue = LocalQueue<TaskHeader*, kLocalQueueCapacity>;
 
   Worker(RuntimeShared& shared, std::uint32_t index);
@@ -75,6 +76,9 @@ class Worker {
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] Random& random() noexcept { return random_; }
   [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
+  /// A number that no other task has had. They are fetched in blocks, since a counter that all
+  /// workers write would travel between their caches.
+  [[nodiscard]] std::uint64_t new_task_id() noexcept;
   [[nodiscard]] WorkerMetrics metrics() const noexcept;
   void count_forced_yield() noexcept;
 
@@ -126,12 +130,16 @@ class Worker {
 
   RuntimeShared& shared_;
   const std::uint32_t index_;
+  const bool is_alone_;  ///< the runtime's only worker: nobody steals, nobody need be woken
   Queue queue_;
   TaskHeader* lifo_slot_ = nullptr;
   bool is_lifo_enabled_ = true;
   bool is_searching_ = false;
   bool is_closing_ = false;
-  std::uint32_t tick_ = 0;
+  std::uint32_t until_maintenance_;    ///< tasks to run before the next look at the driver
+  std::uint32_t until_injection_ = 0;  ///< and before the next look at the injection queue
+  std::uint64_t next_task_id_ = 0;
+  std::uint64_t task_ids_left_ = 0;
   Random random_;
   OwnedTasks owned_;
   TimerWheel wheel_;
