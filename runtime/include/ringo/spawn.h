@@ -52,7 +52,8 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
         is_enlisted_(std::exchange(other.is_enlisted_, false)) {}
   JoinAwaiter& operator=(JoinAwaiter&&) = delete;
   ~JoinAwaiter() {
-    if (is_enlisted_) {
+    // relaxed: nobody but us fills the slot, so an empty one stays so.
+    if (is_enlisted_ && cell_->join_slot.load(std::memory_order_relaxed) != 0) {
       // acq_rel: as in WakerSlot::take().
       (void)Waker::from_word(cell_->join_slot.exchange(0, std::memory_order_acq_rel));
     }
@@ -60,9 +61,14 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
 
   bool poll() noexcept { return cell_->state.is_complete(); }
   bool enlist(Branch& branch) noexcept {
-    // acq_rel: as in WakerSlot::set(); add_join_waker() then looks at the state once more.
-    (void)Waker::from_word(
-        cell_->join_slot.exchange(Waker::of(branch).into_word(), std::memory_order_acq_rel));
+    const BranchWord waker = Waker::of(branch).into_word();
+    // add_join_waker() publishes what is stored here, and looks at the state once more.
+    if (cell_->join_slot.load(std::memory_order_relaxed) == 0) {
+      cell_->join_slot.store(waker, std::memory_order_relaxed);
+    } else {
+      // A second await of the same handle, in another branch. acq_rel: as in WakerSlot::set().
+      (void)Waker::from_word(cell_->join_slot.exchange(waker, std::memory_order_acq_rel));
+    }
     is_enlisted_ = true;
     return !cell_->state.add_join_waker();
   }
