@@ -93,7 +93,7 @@ TEST(RwLock, MovedGuardsUnlockOnce) {
 }
 
 TEST(RwLock, MaxReadersIsKeptAtTheLimitAndRefusedBeyond) {
-  EXPECT_THROW(RwLock<int>::with_max_readers(0, 0), UsageError);
+  EXPECT_THROW((void)RwLock<int>::with_max_readers(0, 0), UsageError);
   EXPECT_THROW((RwLock<int>(0, RwLock<int>::kMaxReaders + 1)), UsageError);
   const RwLock<int> most(0, RwLock<int>::kMaxReaders);
   EXPECT_TRUE(most.try_read().has_value());
