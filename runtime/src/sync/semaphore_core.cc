@@ -40,15 +40,15 @@ SemaphoreCore::Try SemaphoreCore::acquire_or_wait(SemaphoreWaiter& waiter, Branc
   }
   waiter.branch = &branch;
   waiter.needed = count;
-  waiter.is_granted = false;
-  waiter.is_handed_over = false;
+  waiter.is_granted.set(false);
+  waiter.is_handed_over.set(false);
   waiters_.push_back(waiter);
   return Try::kNoPermits;
 }
 
 void SemaphoreCore::hand_over(SemaphoreWaiter& waiter, WakeList& woken) noexcept {
   if (woken.add(*waiter.branch)) {
-    waiter.is_handed_over = true;  // S4: its task does not run, so nobody reads it now
+    waiter.is_handed_over.set(true);  // S4: its task does not run, so nobody reads it now
   }
 }
 
@@ -60,7 +60,7 @@ void SemaphoreCore::grant(std::uint64_t word, WakeList& woken) noexcept {
     }
     free -= first->needed;
     waiters_.remove(*first);
-    first->is_granted = true;
+    first->is_granted.set(true);
     hand_over(*first, woken);
   }
   word = (word & kClosed) | free * kPermit | (waiters_.empty() ? 0 : kHasWaiters);
@@ -100,7 +100,7 @@ void SemaphoreCore::stop_waiting(SemaphoreWaiter& waiter) noexcept {
       // It may have been the big one that held the others up.
       grant(word_.load(std::memory_order_relaxed), woken);
     } else {
-      must_give_back = waiter.is_granted;
+      must_give_back = waiter.is_granted.get();
     }
   }
   woken.schedule_all();

@@ -38,8 +38,8 @@ namespace ringo::detail {
 struct SemaphoreWaiter : ListNode {
   Branch* branch = nullptr;
   std::size_t needed = 0;
-  bool is_granted = false;      ///< the permits are the waiter's
-  bool is_handed_over = false;  ///< it is not queued any more, and the lock need not be asked
+  Plain<bool> is_granted;      ///< the permits are the waiter's
+  Plain<bool> is_handed_over;  ///< it is not queued any more, and the lock need not be asked
 };
 
 class SemaphoreCore {
@@ -111,7 +111,7 @@ class SemaphoreCore {
   void stop_waiting(SemaphoreWaiter& waiter) noexcept;
   /// After a wake: whether it is still queued.
   [[nodiscard]] bool is_waiting(SemaphoreWaiter& waiter) noexcept {
-    return !waiter.is_handed_over && is_queued(waiter);
+    return !waiter.is_handed_over.get() && is_queued(waiter);
   }
 
   /// Fails all waiters, and all who come. Permits can still be given back.
@@ -182,7 +182,7 @@ class PermitWait {
     if (semaphore_->is_waiting(waiter_)) {
       return false;
     }
-    state_ = waiter_.is_granted ? State::kAcquired : State::kClosed;
+    state_ = waiter_.is_granted.get() ? State::kAcquired : State::kClosed;
     return true;
   }
 
