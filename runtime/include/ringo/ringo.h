@@ -15,11 +15,15 @@
 #include <ringo/signal.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/sync/barrier.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/sync/notify.h>
+#include <ringo/sync/once_cell.h>
 #include <ringo/sync/oneshot.h>
+#include <ringo/sync/rw_lock.h>
 #include <ringo/sync/semaphore.h>
+#include <ringo/sync/set_once.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
