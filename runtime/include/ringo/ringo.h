@@ -7,10 +7,14 @@
 // IWYU pragma: begin_exports
 #include <ringo/bytes.h>
 #include <ringo/io.h>
+#include <ringo/join.h>
+#include <ringo/join_all.h>
+#include <ringo/join_set.h>
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/select.h>
 #include <ringo/shield.h>
 #include <ringo/signal.h>
 #include <ringo/spawn.h>

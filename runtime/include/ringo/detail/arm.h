@@ -141,12 +141,16 @@ class Arm : public ArmBranch {
     if (leaf != nullptr && !leaf->cancel()) {
       return false;
     }
+    finish();
+    return true;
+  }
+  /// Destroys what has ended.
+  void finish() noexcept {
     awaiter_.reset();
     if constexpr (!std::is_same_v<Kept, Nothing>) {
       kept_.reset();  // a receiver or handle that was moved in ends here, too
     }
     close();
-    return true;
   }
   ArmValue<A> take() { return awaiter_->await_resume(); }
 
@@ -184,9 +188,12 @@ class Arm<Task<T>> : public ArmBranch {
     if (leaf != nullptr && !leaf->cancel()) {
       return false;
     }
+    finish();
+    return true;
+  }
+  void finish() noexcept {
     destroy();
     close();
-    return true;
   }
   T take() { return body_.promise().outcome.take(); }
 

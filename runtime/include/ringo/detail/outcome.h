@@ -88,6 +88,16 @@ class Outcome {
     }
   }
 
+  /// The value where it is. Requires: has_value().
+  [[nodiscard]] auto& value() noexcept {
+    RINGO_DCHECK(state_ == State::kValue, "an outcome was looked at before it was set");
+    if constexpr (std::is_reference_v<T>) {
+      return *value_;
+    } else {
+      return value_;
+    }
+  }
+
   void clear() noexcept {
     if (state_ == State::kValue) {
       std::destroy_at(std::addressof(value_));
