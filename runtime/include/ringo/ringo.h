@@ -20,6 +20,7 @@
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
 #include <ringo/sync/barrier.h>
+#include <ringo/sync/broadcast.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/sync/notify.h>
@@ -28,6 +29,7 @@
 #include <ringo/sync/rw_lock.h>
 #include <ringo/sync/semaphore.h>
 #include <ringo/sync/set_once.h>
+#include <ringo/sync/watch.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
