@@ -88,13 +88,13 @@ TEST(Mutex, TryLockFailsWhileItIsHeld) {
 
 TEST(Mutex, MovedGuardUnlocksOnce) {
   Mutex<int> mutex(0);
+  Mutex<int> other(0);
   MutexGuard<int> first = *mutex.try_lock();
   {
     const MutexGuard<int> second(std::move(first));
     EXPECT_FALSE(mutex.try_lock().has_value());
   }
   MutexGuard<int> third = *mutex.try_lock();
-  Mutex<int> other(0);
   third = *other.try_lock();
   EXPECT_TRUE(mutex.try_lock().has_value()) << "assignment lets the held one go";
   EXPECT_FALSE(other.try_lock().has_value());
@@ -193,6 +193,7 @@ TEST(Mutex, GuardMayBeDestroyedOnAnotherThread) {
 
 TEST(Mutex, MapNarrowsToAPartAndStillHolds) {
   Mutex<State> mutex;
+  Mutex<State> other;
   {
     MappedMutexGuard<int> counter = mutex.try_lock().value().map(&State::counter);
     *counter = 3;
@@ -204,7 +205,6 @@ TEST(Mutex, MapNarrowsToAPartAndStillHolds) {
   }
   MappedMutexGuard<std::string> name = mutex.try_lock().value().map(&State::name);
   EXPECT_EQ(name->size(), 6U);
-  Mutex<State> other;
   name = other.try_lock().value().map(&State::name);
   EXPECT_TRUE(mutex.try_lock().has_value()) << "assignment lets the held one go";
 }

@@ -99,7 +99,7 @@ class Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
   /// Requires: nobody holds it or waits for it.
-  ~Mutex() = default;
+  ~Mutex() { RINGO_DCHECK(core_.available() == 1, "a Mutex was destroyed while it was held"); }
 
   /// Waits for the lock; cannot fail.
   ///

@@ -160,7 +160,9 @@ class RwLock {
   RwLock(const RwLock&) = delete;
   RwLock& operator=(const RwLock&) = delete;
   /// Requires: nobody holds it or waits for it.
-  ~RwLock() = default;
+  ~RwLock() {
+    RINGO_DCHECK(core_.available() == max_readers_, "a RwLock was destroyed while it was held");
+  }
 
   /// Waits until it may read; cannot fail.
   ///
