@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
 // The state word of a task that yields once: a runner, a lock-free waker, and a JoinHandle that is
-// joined, aborted or dropped. The task is in a queue at most once, no wake is lost, the frame is
-// touched by the holder of RUNNING only, the output is destroyed exactly once and the cell freed
-// exactly once.
+// joined (perhaps after a wait that was given up), aborted or dropped. The task is in a queue at
+// most once, no wake is lost, the frame is touched by the holder of RUNNING only, the output is
+// destroyed exactly once, the cell freed exactly once, and each joiner's waker used up exactly
+// once.
 //
 // twin: RINGO_TWIN_RELAXED
 // twin: RINGO_TWIN_IGNORE_NOTIFIED
 // twin: RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
 // twin: RINGO_TWIN_OUTPUT_LEFT
 // twin: RINGO_TWIN_YIELD_LETS_GO
+// twin: RINGO_TWIN_SILENT_MOVE
 
 #ifdef RINGO_TWIN_RELAXED
 #define RINGO_MODEL_WEAKEN(order) true
 #endif
 
 #include <ringo/detail/task_state.h>
+
+#include <array>
 
 #include "model/model.h"
 
@@ -33,9 +37,11 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
   // References: life, handle, and the waker's.
   TaskState state{TaskState::kSpawnedWithHandle + TaskState::kReference};
   Atomic<int> queued{1};
-  Atomic<int> is_ready{0};   // what the leaf waits for
-  Atomic<int> join_slot{0};  // 1: a joiner's waker is in it
-  Atomic<int> joiner_woken{0};
+  Atomic<int> is_ready{0};               // what the leaf waits for
+  Atomic<TaskState::Word> join_slot{0};  // the number of the joiner's waker that is in it
+  Atomic<TaskState::Word> joiner_woken{0};
+  std::array<Plain<int>, 3> wakers;  // 1: is registered or being used
+  TaskState::Word registrations = 0;
   Plain<int> frame{0};
   Plain<int> output{0};  // 1: there is one
   int outputs_made = 0;
@@ -43,7 +49,7 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
   int freed = 0;
   int choice = 0;
 
-  void before() { choice = static_cast<int>(rl::rand(4)); }
+  void before() { choice = static_cast<int>(rl::rand(6)); }
 
   void push() { RL_ASSERT(queued.exchange(1, std::memory_order_acq_rel) == 0); }
   void free_cell() {
@@ -57,9 +63,22 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
     }
   }
 
+  void use_up(TaskState::Word waker) {
+    RL_ASSERT(wakers[waker].get() == 1);
+    wakers[waker].set(0);
+  }
+  void wake_joiner(TaskState::Word waker) {
+    if (waker != 0) {
+      use_up(waker);
+      joiner_woken.store(waker, std::memory_order_release);
+    }
+  }
+
   void complete() {
     bool is_last = false;
-    if (state.try_complete_and_release(is_last)) {
+    TaskState::Word waker = 0;
+    if (state.try_complete_and_release(join_slot, waker, is_last)) {
+      wake_joiner(waker);
       if (is_last) {
         free_cell();
       }
@@ -71,8 +90,8 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
       drop_output();
 #endif
     }
-    if (completed.has_join_waker && join_slot.exchange(0, std::memory_order_acq_rel) == 1) {
-      joiner_woken.store(1, std::memory_order_release);
+    if (completed.has_join_waker) {
+      wake_joiner(join_slot.exchange(0, std::memory_order_acq_rel));
     }
 #ifdef RINGO_TWIN_OUTPUT_LEFT
     if (!completed.has_join_interest) {
@@ -132,27 +151,53 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
     }
   }
 
-  void join() {
-    join_slot.store(1, std::memory_order_relaxed);
-#ifdef RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
-    (void)state.add_join_waker();
-#else
-    if (!state.add_join_waker())
+  void take_waker() {
+    if (const TaskState::Word waker = join_slot.exchange(0, std::memory_order_acq_rel);
+        waker != 0) {
+      use_up(waker);
+    }
+  }
+  /// False: the task is complete already.
+  bool begin_join() {
+    const TaskState::Word waker = ++registrations;
+    wakers[waker].set(1);
+    join_slot.store(waker, std::memory_order_release);
+    if (state.add_join_waker()) {
+      take_waker();
+#ifndef RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
+      return false;
 #endif
-    {
-      while (joiner_woken.load(std::memory_order_acquire) == 0) {
+    }
+    return true;
+  }
+  void end_join() {
+#ifdef RINGO_TWIN_SILENT_MOVE
+    if (!state.is_complete()) {
+      take_waker();
+    }
+#else
+    if (state.remove_join_waker()) {
+      take_waker();
+    }
+#endif
+  }
+  void join() {
+    if (begin_join()) {
+      // What is left of an earlier wait may wake it, too.
+      while (joiner_woken.load(std::memory_order_acquire) != registrations) {
         rl::yield(1, $);
       }
-    }
-    if (join_slot.load(std::memory_order_relaxed) != 0) {
-      join_slot.exchange(0, std::memory_order_acq_rel);
+      end_join();
     }
     RL_ASSERT(state.is_complete());
     drop_output();  // takes it
   }
 
   void handle() {
-    if (choice == 0) {
+    if (choice >= 4 && begin_join()) {
+      end_join();  // a wait that is given up
+    }
+    if (choice == 0 || choice == 4) {
       join();
     } else if (choice == 1) {
       if (state.cancel()) {
@@ -187,6 +232,9 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
   void after() {
     RL_ASSERT(freed == 1);
     RL_ASSERT(outputs_made == outputs_destroyed);
+    for (const Plain<int>& waker : wakers) {
+      RL_ASSERT(waker.get() == 0);
+    }
     RL_ASSERT(choice == 1 || choice == 2 || outputs_made == 1);
   }
 };
@@ -195,5 +243,5 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
 }  // namespace ringo::detail
 
 int main() {
-  return ringo::model::run<ringo::detail::TaskStateModel>(100'000, 2);
+  return ringo::model::run<ringo::detail::TaskStateModel>(200'000, 2);
 }

@@ -52,25 +52,30 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
         is_enlisted_(std::exchange(other.is_enlisted_, false)) {}
   JoinAwaiter& operator=(JoinAwaiter&&) = delete;
   ~JoinAwaiter() {
-    // relaxed: nobody but us fills the slot, so an empty one stays so.
-    if (is_enlisted_ && cell_->join_slot.load(std::memory_order_relaxed) != 0) {
-      // acq_rel: as in WakerSlot::take().
-      (void)Waker::from_word(cell_->join_slot.exchange(0, std::memory_order_acq_rel));
+    if (is_enlisted_ && cell_->state.remove_join_waker()) {
+      take_waker();
     }
   }
 
   bool poll() noexcept { return cell_->state.is_complete(); }
   bool enlist(Branch& branch) noexcept {
-    const BranchWord waker = Waker::of(branch).into_word();
-    // add_join_waker() publishes what is stored here, and looks at the state once more.
-    if (cell_->join_slot.load(std::memory_order_relaxed) == 0) {
-      cell_->join_slot.store(waker, std::memory_order_relaxed);
-    } else {
-      // A second await of the same handle, in another branch. acq_rel: as in WakerSlot::set().
-      (void)Waker::from_word(cell_->join_slot.exchange(waker, std::memory_order_acq_rel));
+    // relaxed: only joiners fill the slot.
+    if (cell_->join_slot.load(std::memory_order_relaxed) != 0) {
+      // The handle is awaited in another branch as well, which from now on is not woken.
+      if (!cell_->state.remove_join_waker()) {
+        return false;
+      }
+      take_waker();
+    }
+    // release: hands the reference to a completer that goes by exchange; add_join_waker() hands it
+    // to one that does not.
+    cell_->join_slot.store(Waker::of(branch).into_word(), std::memory_order_release);
+    if (cell_->state.add_join_waker()) {
+      take_waker();
+      return false;
     }
     is_enlisted_ = true;
-    return !cell_->state.add_join_waker();
+    return true;
   }
   bool is_ended() noexcept { return poll(); }
 
@@ -93,6 +98,11 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
   }
 
  private:
+  void take_waker() noexcept {
+    // acq_rel: as in WakerSlot::take().
+    (void)Waker::from_word(cell_->join_slot.exchange(0, std::memory_order_acq_rel));
+  }
+
   OutputCell<T>* cell_;
   bool is_enlisted_ = false;
 };

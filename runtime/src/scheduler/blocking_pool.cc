@@ -40,8 +40,11 @@ void complete(TaskHeader& task) noexcept {
 
 void complete_and_release(TaskHeader& task) noexcept {
   bool freed = false;
-  if (task.state.try_complete_and_release(freed)) {
-    if (freed) {
+  BranchWord waker = 0;
+  if (task.state.try_complete_and_release(task.join_slot, waker, freed)) {
+    if (waker != 0) {
+      Waker::from_word(waker).wake();  // the task may be gone
+    } else if (freed) {
       task.kind->destroy(task);
     }
     return;

@@ -40,10 +40,8 @@ struct OutputCell : TaskHeader {
   Outcome<T> output;  ///< left empty by a cancelled task
 
  protected:
-  ~OutputCell() {
-    (void)Waker::from_word(join_slot.load(std::memory_order_relaxed));
-    drop_output();
-  }
+  // What is left in the join slot is nobody's (T5 of task_state.h).
+  ~OutputCell() { drop_output(); }
 };
 
 template <class T>

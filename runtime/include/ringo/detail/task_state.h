@@ -9,6 +9,7 @@
 //            NOTIFIED       the task is in a run queue, or will be put there by who clears RUNNING
 //            JOIN_INTEREST  the JoinHandle exists
 //            JOIN_WAKER     somebody has registered in the cell's join slot
+//            JOIN_MOVED     and has unregistered again, before COMPLETE
 //            CANCELLED      the next holder of RUNNING destroys the frames instead of resuming
 //   the rest: references
 //
@@ -27,6 +28,9 @@
 //   T4  The holder of RUNNING may push the task as it is, once; whoever pops it holds RUNNING then.
 //       Wakers see RUNNING and push nothing. A notification that comes while it is queued stays,
 //       and costs one run for nothing.
+//   T5  The waker in the join slot is the completer's if COMPLETE was set while JOIN_WAKER was and
+//       JOIN_MOVED was not: the slot has not changed since it was filled, so it may be read before
+//       COMPLETE is set, and is not cleared. With JOIN_MOVED it is whose exchange gets it.
 // References
 //   One for "not complete yet" (the life reference, dropped by who completes the task; hence a
 //   queued or idle task is always alive), one for the JoinHandle, one per AbortHandle and one per
@@ -50,7 +54,8 @@ class TaskState {
   static constexpr Word kJoinInterest = 8;
   static constexpr Word kJoinWaker = 16;
   static constexpr Word kCancelled = 32;
-  static constexpr Word kReference = 64;
+  static constexpr Word kJoinMoved = 64;
+  static constexpr Word kReference = 128;
 
   /// A task that is about to be put into a queue by its creator (T4).
   static constexpr Word kSpawnedWithHandle = kRunning | kJoinInterest | 2 * kReference;
@@ -119,18 +124,25 @@ class TaskState {
     return {(old & kJoinWaker) != 0, (old & kJoinInterest) != 0};
   }
 
-  /// complete() and release() of the life reference in one step, for when that is all there is to
-  /// do. False: it is not (somebody waits; or nobody will take the output, and others keep the
-  /// cell), nothing was done. `freed` as in notify_and_release().
-  [[nodiscard]] bool try_complete_and_release(bool& freed) {
-    Word old = word_.load(std::memory_order_relaxed);
+  /// complete() and release() of the life reference in one step, for when there is little to do.
+  /// False: there is more (JOIN_MOVED; or nobody will take the output, and others keep the cell),
+  /// nothing was done. `freed` as in notify_and_release(); `waker` is what was in the join slot if
+  /// a joiner is to be woken, else 0.
+  [[nodiscard]] bool try_complete_and_release(const Atomic<Word>& join_slot, Word& waker,
+                                              bool& freed) {
+    // acquire: pairs with add_join_waker(), so that the waker is visible in the slot.
+    Word old = word_.load(std::memory_order_acquire);
     do {
-      if ((old & kJoinWaker) != 0 || ((old & kJoinInterest) == 0 && old / kReference != 1)) {
+      const bool is_output_wanted = (old & kJoinInterest) != 0;
+      const bool has_waker = (old & kJoinWaker) != 0;
+      if (has_waker ? !is_output_wanted || (old & kJoinMoved) != 0
+                    : !is_output_wanted && old / kReference != 1) {
         return false;
       }
-      // acq_rel: as in complete().
+      waker = has_waker ? join_slot.load(std::memory_order_relaxed) : 0;  // T5
+      // acq_rel: as in complete(); acquire: as above.
     } while (!word_.compare_exchange_weak(old, old + kComplete - kRunning - kReference,
-                                          std::memory_order_acq_rel, std::memory_order_relaxed));
+                                          std::memory_order_acq_rel, std::memory_order_acquire));
     freed = old / kReference == 1;
     return true;
   }
@@ -152,6 +164,17 @@ class TaskState {
   [[nodiscard]] bool add_join_waker() {
     // release: the waker in the slot is visible to complete(); acquire: the output is to us.
     return (word_.fetch_or(kJoinWaker, std::memory_order_acq_rel) & kComplete) != 0;
+  }
+
+  /// By a joiner that has registered and waits no more, or registers anew. True: the waker is to be
+  /// taken out of the slot, by exchange. False: it is the completer's (T5).
+  [[nodiscard]] bool remove_join_waker() {
+    Word old = word_.load(std::memory_order_acquire);
+    if ((old & kComplete) == 0) {
+      // acq_rel: a completer that sees it goes by exchange, and so do we after one that did not.
+      old = word_.fetch_or(kJoinMoved, std::memory_order_acq_rel);
+    }
+    return (old & kComplete) == 0 || (old & kJoinMoved) != 0;
   }
 
   /// By the JoinHandle's destructor. True: the task is complete, so the output is the caller's to
