@@ -11,6 +11,7 @@
 #include <ringo/detail/arm.h>
 #include <ringo/join_error.h>
 #include <ringo/result.h>
+#include <ringo/select.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/sync/rw_lock.h>
@@ -26,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -78,6 +80,21 @@ CO_TEST_PAUSED(Futurelock, WaitersThatLostDoNotStandInTheWay) {
   const Result<RwLockWriteGuard<int>> first = co_await time::timeout(0ns, lock.write());
   const Result<RwLockWriteGuard<int>> second = co_await time::timeout(0ns, lock.write());
   CO_ASSERT_FALSE(first.has_value() || second.has_value());
+  drop(std::move(locked));
+  const Result<RwLockWriteGuard<int>> third = co_await time::timeout(kForever, lock.write());
+  CO_ASSERT_TRUE(third.has_value());
+}
+
+// The same with select.
+CO_TEST_PAUSED(Futurelock, LosersOfASelectDoNotStandInTheWay) {
+  RwLock<int> lock(0);
+  auto is_ready = []() -> Task<int> { co_return 1; };
+  RwLockWriteGuard<int> locked = *lock.try_write();
+  for (int i = 0; i < 2; ++i) {
+    const std::variant<RwLockWriteGuard<int>, int> winner =
+        co_await select(biased, lock.write(), is_ready());
+    CO_ASSERT_EQ(winner.index(), 1U);
+  }
   drop(std::move(locked));
   const Result<RwLockWriteGuard<int>> third = co_await time::timeout(kForever, lock.write());
   CO_ASSERT_TRUE(third.has_value());
