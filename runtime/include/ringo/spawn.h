@@ -38,6 +38,9 @@ Schedule& schedule_of(RuntimeShared& runtime) noexcept;
 /// Gives the new task an id and puts it into a queue; on a runtime that shuts down it is cancelled
 /// at once instead.
 void launch(TaskHeader& task, RuntimeShared& runtime) noexcept;
+/// Runs a task here and now, inside the running task that is about to await it, if it is the one
+/// that this worker would run next. True: it has ended. The caller keeps the task alive.
+bool run_awaited(TaskHeader& task) noexcept;
 /// The id of the running task, or 0.
 std::uint64_t current_task_id() noexcept;
 
@@ -57,7 +60,7 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
     }
   }
 
-  bool poll() noexcept { return cell_->state.is_complete(); }
+  bool poll() noexcept { return cell_->state.is_complete() || run_awaited(*cell_); }
   bool enlist(Branch& branch) noexcept {
     // relaxed: only joiners fill the slot.
     if (cell_->join_slot.load(std::memory_order_relaxed) != 0) {
@@ -77,7 +80,7 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
     is_enlisted_ = true;
     return true;
   }
-  bool is_ended() noexcept { return poll(); }
+  bool is_ended() noexcept { return cell_->state.is_complete(); }
 
   JoinResult<T> await_resume() {
     const TaskId id(cell_->id);

@@ -156,17 +156,36 @@ void Worker::run_task(TaskHeader& task) noexcept {
 
 void Worker::run_with_lifo(TaskHeader& task) noexcept {
   thread_context.budget = kCoopBudget;
+  lifo_runs_ = 0;
   run_task(task);
   // What the task woke last runs next, on what is left of its budget.
-  for (unsigned runs = 0; lifo_slot_ != nullptr; ++runs) {
+  while (lifo_slot_ != nullptr) {
     TaskHeader* next = std::exchange(lifo_slot_, nullptr);
-    if (runs == kMaxLifoRuns || thread_context.budget == 0) {
+    if (lifo_runs_ == kMaxLifoRuns || thread_context.budget == 0) {
       schedule_last(*next);
       break;
     }
+    ++lifo_runs_;
     run_task(*next);
   }
   thread_context.budget = kUnlimitedBudget;
+}
+
+bool Worker::run_awaited(TaskHeader& task) noexcept {
+  TaskHeader* const outer = thread_context.task;
+  if (lifo_slot_ != &task || is_nested_ || lifo_runs_ == kMaxLifoRuns || outer == nullptr ||
+      thread_context.budget == kUnlimitedBudget) {
+    return false;
+  }
+  lifo_slot_ = nullptr;
+  ++lifo_runs_;
+  is_nested_ = true;
+  run_task(task);
+  is_nested_ = false;
+  thread_context.task = outer;
+  // The await that is about to succeed costs one, which the task may have left none of.
+  thread_context.budget = std::max(thread_context.budget, 1U);
+  return task.state.is_complete();
 }
 
 TaskHeader* Worker::take_injected() noexcept {
@@ -402,6 +421,11 @@ WorkerMetrics Worker::metrics() const noexcept {
 
 void Worker::count_forced_yield() noexcept {
   count(counters_.forced_yields);
+}
+
+bool run_awaited(TaskHeader& task) noexcept {
+  Worker* worker = thread_context.worker;
+  return worker != nullptr && worker->run_awaited(task);
 }
 
 void note_forced_yield() noexcept {

@@ -64,6 +64,10 @@ class Worker {
 
   /// Puts a task that was woken by this thread into the LIFO slot.
   void schedule_woken(TaskHeader& task) noexcept;
+  /// Runs the task inside the running one, which is about to await it, if it is in the LIFO slot:
+  /// it would be next anyway, and so neither of the two is suspended or woken for it. It counts as
+  /// a run out of the slot, and pays from the same budget. Not nested. True: it has ended.
+  bool run_awaited(TaskHeader& task) noexcept;
   /// Puts a task at the back of the local queue.
   void schedule_last(TaskHeader& task) noexcept;
   void adopt(TaskHeader& task) noexcept { owned_.adopt(task); }
@@ -134,6 +138,8 @@ class Worker {
   Queue queue_;
   TaskHeader* lifo_slot_ = nullptr;
   bool is_lifo_enabled_ = true;
+  unsigned lifo_runs_ = 0;  ///< since a task was last taken from a queue
+  bool is_nested_ = false;  ///< a task runs inside another that awaits it
   bool is_searching_ = false;
   bool is_closing_ = false;
   std::uint32_t until_maintenance_;    ///< tasks to run before the next look at the driver
