@@ -14,7 +14,9 @@
 // the wait before looking at the state:
 //
 //   ringo::Notified notified = notify.notified();
-//   if (!is_ready) co_await std::move(notified);
+//   if (!is_ready) {
+//     co_await std::move(notified);
+//   }
 //
 // Thread safety: all of Notify; a Notified is one owner's. No runtime is needed.
 
