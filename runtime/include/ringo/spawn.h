@@ -41,6 +41,9 @@ void launch(TaskHeader& task, RuntimeShared& runtime) noexcept;
 /// Runs a task here and now, inside the running task that is about to await it, if it is the one
 /// that this worker would run next. True: it has ended. The caller keeps the task alive.
 bool run_awaited(TaskHeader& task) noexcept;
+/// Whether the task is what the calling thread's worker would run next, so that nobody else knows
+/// of it but by its handles.
+[[nodiscard]] bool is_in_lifo_slot(const TaskHeader& task) noexcept;
 /// The id of the running task, or 0.
 std::uint64_t current_task_id() noexcept;
 
@@ -169,6 +172,9 @@ class [[nodiscard(
       return;
     }
     detail::OutputCell<T>& cell = *std::exchange(cell_, nullptr);
+    if (detail::is_in_lifo_slot(cell) && cell.state.try_drop_join_interest_unshared()) {
+      return;
+    }
     bool freed = false;
     if (cell.state.drop_join_interest(freed)) {
       cell.drop_output();

@@ -428,6 +428,11 @@ bool run_awaited(TaskHeader& task) noexcept {
   return worker != nullptr && worker->run_awaited(task);
 }
 
+bool is_in_lifo_slot(const TaskHeader& task) noexcept {
+  const Worker* worker = thread_context.worker;
+  return worker != nullptr && worker->is_in_lifo_slot(task);
+}
+
 void note_forced_yield() noexcept {
   if (Worker* worker = thread_context.worker; worker != nullptr) {
     worker->count_forced_yield();

@@ -68,6 +68,9 @@ class Worker {
   /// it would be next anyway, and so neither of the two is suspended or woken for it. It counts as
   /// a run out of the slot, and pays from the same budget. Not nested. True: it has ended.
   bool run_awaited(TaskHeader& task) noexcept;
+  [[nodiscard]] bool is_in_lifo_slot(const TaskHeader& task) const noexcept {
+    return lifo_slot_ == &task;
+  }
   /// Puts a task at the back of the local queue.
   void schedule_last(TaskHeader& task) noexcept;
   void adopt(TaskHeader& task) noexcept { owned_.adopt(task); }

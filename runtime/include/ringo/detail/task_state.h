@@ -132,6 +132,12 @@ class TaskState {
                                               bool& freed) {
     // acquire: pairs with add_join_waker(), so that the waker is visible in the slot.
     Word old = word_.load(std::memory_order_acquire);
+    if ((old & (kJoinInterest | kJoinWaker)) == 0 && old / kReference == 1) {
+      // Without a handle and another reference nobody looks at the word any more.
+      waker = 0;
+      freed = true;
+      return true;
+    }
     do {
       const bool is_output_wanted = (old & kJoinInterest) != 0;
       const bool has_waker = (old & kJoinWaker) != 0;
@@ -191,6 +197,17 @@ class TaskState {
                                           std::memory_order_acq_rel, std::memory_order_acquire));
     freed = old / kReference == 1;
     return false;
+  }
+
+  /// drop_join_interest() where only the calling thread can reach the task: it is new, and has not
+  /// left that thread's LIFO slot. False: it is not new, nothing was done.
+  [[nodiscard]] bool try_drop_join_interest_unshared() {
+    if (word_.load(std::memory_order_relaxed) != kSpawnedWithHandle) {
+      return false;
+    }
+    // relaxed: others learn of the task by way of a queue.
+    word_.store(kSpawnedWithHandle - kJoinInterest - kReference, std::memory_order_relaxed);
+    return true;
   }
 
   void add_reference() {
