@@ -132,13 +132,6 @@ Task<Sample> oneshot_cross_task(std::size_t times) {
 
 // --- request and response ---------------------------------------------------------------------
 
-struct MulHash {
-  std::size_t operator()(std::uint64_t key) const noexcept {
-    const std::uint64_t product = key * 0x9E37'79B9'7F4A'7C15U;
-    return product ^ (product >> 32);
-  }
-};
-
 class Request {
  public:
   Request(std::uint64_t key, oneshot::Sender<std::uint64_t> reply) noexcept

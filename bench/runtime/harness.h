@@ -41,6 +41,14 @@ void keep(const T& value) noexcept {
   asm volatile("" : : "r,m"(value) : "memory");
 }
 
+/// A cheap hash, so that a map does not hide what leads to it.
+struct MulHash {
+  std::size_t operator()(std::uint64_t key) const noexcept {
+    const std::uint64_t product = key * 0x9E37'79B9'7F4A'7C15U;
+    return product ^ (product >> 32);
+  }
+};
+
 /// What one run of a benchmark took in all.
 struct Sample {
   double ns = 0;
@@ -125,6 +133,7 @@ class Suite {
 /// The benchmarks by theme.
 void run_scheduler_benchmarks(Suite& suite);
 void run_channel_benchmarks(Suite& suite);
+void run_fan_out_benchmarks(Suite& suite);
 void run_lock_benchmarks(Suite& suite);
 void run_timer_benchmarks(Suite& suite);
 void run_fork_join_benchmarks(Suite& suite);

@@ -5,8 +5,12 @@
 //
 // Thread safety: none; called by the main thread.
 
+#include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/spawn.h>
+#include <ringo/sync/mutex.h>
+#include <ringo/sync/notify.h>
+#include <ringo/sync/rw_lock.h>
 #include <ringo/sync/semaphore.h>
 #include <ringo/task.h>
 #include <ringo/yield.h>
@@ -31,13 +35,6 @@ using ringo::Task;
 constexpr std::size_t kTasks = 10;
 
 // --- a blocking mutex -------------------------------------------------------------------------
-
-struct MulHash {
-  std::size_t operator()(std::uint64_t key) const noexcept {
-    const std::uint64_t product = key * 0x9E37'79B9'7F4A'7C15U;
-    return product ^ (product >> 32);
-  }
-};
 
 struct Shard {
   std::mutex mutex;
@@ -89,6 +86,121 @@ Task<Sample> std_mutex_sharded_map(std::size_t times) {
   co_return sample;
 }
 
+// --- Mutex ------------------------------------------------------------------------------------
+
+using Counter = ringo::Mutex<std::size_t>;
+
+/// Runs ten tasks to their ends, and checks what the mutex has counted.
+template <class Make>
+Task<Sample> count_in_ten_tasks(Make make, std::size_t times) {
+  const auto counter = std::make_shared<Counter>(0U);
+  std::vector<JoinHandle<void>> handles;
+  handles.reserve(kTasks);
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < kTasks; ++i) {
+    handles.push_back(ringo::spawn(make(counter, times)));
+  }
+  co_await join_all(std::move(handles));
+  const Sample sample = stopwatch.stop();
+  const ringo::MutexGuard<std::size_t> value = co_await counter->lock();
+  require(*value == kTasks * times, "mutex: a wrong count");
+  co_return sample;
+}
+
+Task<Sample> mutex_uncontended(std::size_t times) {
+  Counter counter(0U);
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::MutexGuard<std::size_t> value = co_await counter.lock();
+    ++*value;
+  }
+  const Sample sample = stopwatch.stop();
+  require(counter.get_mut() == times, "mutex_uncontended: a wrong count");
+  co_return sample;
+}
+
+Task<void> count_up(std::shared_ptr<Counter> counter, std::size_t times) {
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::MutexGuard<std::size_t> value = co_await counter->lock();
+    ++*value;
+  }
+}
+
+Task<void> count_up_and_yield(std::shared_ptr<Counter> counter, std::size_t times) {
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::MutexGuard<std::size_t> value = co_await counter->lock();
+    ++*value;
+    co_await ringo::yield_now();
+  }
+}
+
+// --- RwLock -----------------------------------------------------------------------------------
+
+using Shared = ringo::RwLock<std::size_t>;
+
+Task<void> read_times(std::shared_ptr<Shared> lock, std::size_t times) {
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::RwLockReadGuard<std::size_t> value = co_await lock->read();
+    sum += *value;
+  }
+  require(sum == times, "rwlock: a wrong sum");
+}
+
+Task<Sample> rwlock_read_uncontended(std::size_t times) {
+  const Shared lock(1U);
+  std::size_t sum = 0;
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::RwLockReadGuard<std::size_t> value = co_await lock.read();
+    sum += *value;
+  }
+  const Sample sample = stopwatch.stop();
+  require(sum == times, "rwlock_read_uncontended: a wrong sum");
+  co_return sample;
+}
+
+Task<Sample> rwlock_read_in_ten_tasks(std::size_t times) {
+  const auto lock = std::make_shared<Shared>(1U);
+  std::vector<JoinHandle<void>> handles;
+  handles.reserve(kTasks);
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < kTasks; ++i) {
+    handles.push_back(ringo::spawn(read_times(lock, times)));
+  }
+  co_await join_all(std::move(handles));
+  co_return stopwatch.stop();
+}
+
+// --- Notify -----------------------------------------------------------------------------------
+
+struct Table {
+  ringo::Notify ping;
+  ringo::Notify pong;
+};
+
+Task<std::size_t> return_balls(std::shared_ptr<Table> table, std::size_t times) {
+  for (std::size_t i = 0; i < times; ++i) {
+    co_await table->ping.notified();
+    table->pong.notify_one();
+  }
+  co_return times;
+}
+
+Task<Sample> notify_ping_pong(std::size_t times) {
+  const auto table = std::make_shared<Table>();
+  const Stopwatch stopwatch;
+  JoinHandle<std::size_t> partner = ringo::spawn(return_balls(table, times));
+  for (std::size_t i = 0; i < times; ++i) {
+    table->ping.notify_one();
+    co_await table->pong.notified();
+  }
+  const ringo::JoinResult<std::size_t> returned = co_await partner;
+  const Sample sample = stopwatch.stop();
+  require(returned.value() == times, "notify_ping_pong: a ball is missing");
+  co_return sample;
+}
+
 // --- Semaphore --------------------------------------------------------------------------------
 
 Task<Sample> semaphore_uncontended(std::size_t times) {
@@ -132,9 +244,17 @@ void run_lock_benchmarks(Suite& suite) {
   const std::size_t each = suite.scaled(100'000);
   const std::size_t holds = suite.scaled(10'000);
   suite.task("std_mutex_sharded_map", kTasks * each, [=] { return std_mutex_sharded_map(each); });
+  suite.task("mutex_uncontended", million, [=] { return mutex_uncontended(million); });
+  suite.task("mutex_10tasks", kTasks * each, [=] { return count_in_ten_tasks(&count_up, each); });
+  suite.task("mutex_10tasks_yield_held", kTasks * holds,
+             [=] { return count_in_ten_tasks(&count_up_and_yield, holds); });
   suite.task("semaphore_uncontended", million, [=] { return semaphore_uncontended(million); });
   suite.task("semaphore_10tasks_5permits_yield", kTasks * holds,
              [=] { return semaphore_contended(holds); });
+  const std::size_t balls = suite.scaled(200'000);
+  suite.task("notify_ping_pong", balls, [=] { return notify_ping_pong(balls); });
+  suite.task("rwlock_read_uncontended", million, [=] { return rwlock_read_uncontended(million); });
+  suite.task("rwlock_read_10tasks", kTasks * each, [=] { return rwlock_read_in_ten_tasks(each); });
 }
 
 }  // namespace bench

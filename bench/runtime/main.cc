@@ -48,6 +48,7 @@ void run_suite(const bench::Settings& settings) {
   bench::Suite suite(settings);
   bench::run_scheduler_benchmarks(suite);
   bench::run_channel_benchmarks(suite);
+  bench::run_fan_out_benchmarks(suite);
   bench::run_lock_benchmarks(suite);
   bench::run_timer_benchmarks(suite);
   bench::run_fork_join_benchmarks(suite);
