@@ -12,12 +12,10 @@
 #include <ringo/yield.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <utility>
 
 #include <gtest/gtest.h>
 
