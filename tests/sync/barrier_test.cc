@@ -13,10 +13,7 @@
 #include <ringo/yield.h>
 
 #include <atomic>
-#include <chrono>
-#include <cstddef>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>

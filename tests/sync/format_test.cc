@@ -3,7 +3,7 @@
 // What fmt shows of locks and cells: the value, or why it cannot. As Tokio's debug_format and
 // mutex_debug tests.
 
-#include <ringo/sync/format.h>
+#include <ringo/sync/format.h>  // IWYU pragma: keep
 #include <ringo/sync/mutex.h>
 #include <ringo/sync/once_cell.h>
 #include <ringo/sync/rw_lock.h>

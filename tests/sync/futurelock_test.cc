@@ -9,6 +9,7 @@
 // kForever passes, if what a loser was granted were lost.
 
 #include <ringo/detail/arm.h>
+#include <ringo/detail/task_core.h>
 #include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/select.h>
@@ -18,7 +19,6 @@
 #include <ringo/sync/semaphore.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
-#include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
 #include <chrono>

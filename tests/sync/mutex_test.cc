@@ -9,7 +9,6 @@
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
-#include <ringo/spawn_blocking.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
@@ -19,8 +18,8 @@
 #include <atomic>
 #include <chrono>
 #include <concepts>
-#include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>

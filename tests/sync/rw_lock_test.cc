@@ -4,9 +4,7 @@
 // and owned guards. The behaviours are those of Tokio's sync_rwlock tests; zero_max_readers_const
 // is about const fn, which has no counterpart here.
 
-#include <ringo/join_error.h>
 #include <ringo/result.h>
-#include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
 #include <ringo/sync/rw_lock.h>
@@ -15,10 +13,7 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <atomic>
-#include <chrono>
 #include <concepts>
-#include <cstddef>
 #include <expected>
 #include <memory>
 #include <optional>

@@ -14,13 +14,11 @@
 #include <ringo/yield.h>
 
 #include <atomic>
-#include <chrono>
 #include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -68,6 +66,7 @@ TEST(SetOnce, MayBeMadeWithAValue) {
 /// Its second move throws: the one into the cell.
 struct Fragile {
   explicit Fragile(int moves) : moves_left(moves) {}
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor): that is the point of it.
   Fragile(Fragile&& other) : moves_left(other.moves_left - 1) {
     if (moves_left < 0) {
       throw std::runtime_error("moved too often");
