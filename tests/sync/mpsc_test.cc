@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// mpsc: many senders, one receiver. The behaviours are those of Tokio's sync_mpsc and
-// sync_mpsc_weak tests. Not applicable in C++: poll_recv, the Stream adapters, and the tests of
-// auto traits; that a Receiver cannot be copied is checked at compile time.
+// mpsc: many senders, one receiver: sending, receiving, waiting, threads and runtimes. Reservations
+// and the members that tell are in mpsc_permit_test.cc (with what of Tokio's does not apply), weak
+// senders in mpsc_weak_test.cc, memory in mpsc_memory_test.cc. That a Receiver cannot be copied is
+// checked at compile time.
 
 #include <ringo/join_error.h>
 #include <ringo/result.h>
@@ -24,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "support/abort_harness.h"
@@ -40,6 +42,15 @@ using testing_support::Tracked;
 static_assert(!std::is_copy_constructible_v<mpsc::Receiver<int>>);
 static_assert(std::is_nothrow_move_constructible_v<mpsc::Receiver<int>>);
 static_assert(std::is_copy_constructible_v<mpsc::Sender<int>>);
+
+CO_TEST(Mpsc, HeaderExample) {
+  auto [tx, rx] = ringo::mpsc::channel<std::string>(32);
+  co_await tx.send("hello");
+  ringo::drop(std::move(tx));
+  while (std::optional<std::string> message = co_await rx.recv()) {
+    fmt::print("{}\n", *message);
+  }
+}
 
 CO_TEST(Mpsc, DeliversInOrderThenEnds) {
   auto [tx, rx] = mpsc::channel<int>(4);
@@ -280,31 +291,6 @@ CO_TEST(Mpsc, ClosedEndsWhenTheReceiverGoes) {
   drop(std::move(rx));
   const JoinResult<bool> is_closed = co_await waiter;
   CO_ASSERT_TRUE(is_closed.value());
-}
-
-TEST(Mpsc, WeakSendersDoNotKeepItOpen) {
-  auto [tx, rx] = mpsc::channel<int>(1);
-  const mpsc::WeakSender<int> weak = tx.downgrade();
-  EXPECT_EQ(rx.sender_weak_count(), 1U);
-  {
-    std::optional<mpsc::Sender<int>> strong = weak.upgrade();
-    ASSERT_TRUE(strong.has_value());
-    EXPECT_EQ(rx.sender_strong_count(), 2U);
-    EXPECT_TRUE(strong->same_channel(tx));
-    EXPECT_TRUE(strong->try_send(1).has_value());
-  }
-  drop(std::move(tx));
-  EXPECT_FALSE(weak.upgrade().has_value());
-  EXPECT_EQ(weak.strong_count(), 0U);
-  EXPECT_EQ(rx.try_recv().value(), 1);
-  EXPECT_TRUE(rx.is_closed());
-
-  auto [utx, urx] = mpsc::unbounded_channel<int>();
-  const mpsc::WeakUnboundedSender<int> unbounded_weak = utx.downgrade();
-  EXPECT_TRUE(unbounded_weak.upgrade().has_value());
-  drop(std::move(utx));
-  EXPECT_FALSE(unbounded_weak.upgrade().has_value());
-  EXPECT_TRUE(urx.is_closed());
 }
 
 TEST(Mpsc, LengthAndEmptinessFollowTheQueue) {

@@ -6,37 +6,16 @@
 // Thread safety: all of it; tasks are scheduled after the lock is released.
 
 #include <ringo/detail/notify_core.h>
+#include <ringo/detail/relax.h>
 #include <ringo/detail/task_core.h>
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
 
 namespace ringo::detail {
-namespace {
-
-/// Between two looks at a word that is locked.
-void relax([[maybe_unused]] int look) noexcept {
-#ifdef RINGO_MODEL
-  rl::yield(1, $);
-#else
-  // The holder needs some tens of nanoseconds, unless it lost its processor: then give it ours.
-  constexpr int kSpins = 64;
-  if (look >= kSpins) {
-    std::this_thread::yield();
-    return;
-  }
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#endif
-#endif
-}
-
-}  // namespace
-
 std::uint64_t NotifyCore::spin_until_unlocked() const noexcept {
   for (int look = 0;; ++look) {
-    relax(look);
+    relax_or_yield(look);
     const std::uint64_t word = word_.load(std::memory_order_acquire);  // as wait_until_unlocked()
     if ((word & kLocked) == 0) {
       return word;

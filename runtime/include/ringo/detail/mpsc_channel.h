@@ -2,9 +2,9 @@
 //
 // What the halves of an mpsc channel share, and the awaiters they hand out; see sync/mpsc.h.
 //
-// A bounded channel has a semaphore for its capacity: a permit is taken before a value is queued
-// and given back when it is received, so "closed and all permits home" means that nothing is on its
-// way. An unbounded one knows that from the queue's own end mark.
+// In a bounded channel a permit is taken before a value is queued and given back when it is
+// received, so "closed and all permits home" means that nothing is on its way. An unbounded one
+// notes how many positions had been claimed when it was closed.
 //
 // Counts: strong senders (the channel closes with the last), weak senders (for the user to see),
 // and references to the memory (the strong senders together hold one).
@@ -12,8 +12,9 @@
 #pragma once
 
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/mpsc_gate.h>
 #include <ringo/detail/mpsc_queue.h>
-#include <ringo/detail/semaphore_core.h>
+#include <ringo/detail/relax.h>
 #include <ringo/detail/wait_list.h>
 #include <ringo/result.h>
 #include <ringo/sync/mpsc_error.h>
@@ -25,6 +26,8 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,30 +36,40 @@ namespace ringo::mpsc {
 namespace detail {
 
 using ringo::detail::Branch;
+using ringo::detail::GateWait;
 using ringo::detail::LeafAwaiter;
-using ringo::detail::PermitWait;
-using ringo::detail::SemaphoreCore;
+using ringo::detail::MpscGate;
+using ringo::detail::MpscQueue;
 
 template <class T>
 class Channel {
  public:
-  Channel(std::size_t capacity_limit, bool bounded) noexcept
-      : capacity(capacity_limit), max_capacity(capacity_limit), is_bounded(bounded) {}
+  Channel(std::size_t capacity, bool bounded) noexcept
+      : max_capacity(capacity), is_bounded(bounded), gate(capacity), queue(gate) {}
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   ~Channel() = default;
 
-  /// Queues a value for which there is a permit.
-  void publish(T&& value) {
-    std::uint64_t position = 0;
-    (void)queue.claim(position);  // a bounded channel's queue is never closed itself
-    queue.publish(position, std::move(value));
+  /// Queues a value for which there is a permit. If moving it throws, the permit is given back.
+  void publish(T&& value) { publish_at(gate.claim(), std::move(value)); }
+  /// The same at a position that was claimed together with the permit.
+  void publish_at(MpscGate::Claim claim, T&& value) {
+    if constexpr (std::is_nothrow_move_constructible_v<T>) {
+      queue.publish(claim, std::move(value));
+    } else {
+      try {
+        queue.publish(claim, std::move(value));
+      } catch (...) {
+        give_back(1);
+        throw;
+      }
+    }
   }
 
   /// Returns capacity that was not used.
   void give_back(std::size_t count) noexcept {
-    capacity.release(count);
-    if (capacity.is_closed_with(max_capacity)) {
+    const MpscGate::State state = gate.release(count);
+    if (state.is_closed() && state.permits() == max_capacity) {
       queue.wake_consumer();  // which may have waited for just this permit
     }
   }
@@ -66,39 +79,72 @@ class Channel {
     if (!queue.has_ready()) {
       return std::nullopt;
     }
+    // Moving it may throw: then it is still the next one.
     std::optional<T> value(std::move(queue.front()));
     queue.discard_front();
     if (is_bounded) {
-      capacity.release(1);
+      gate.release(1);
     }
     return value;
+  }
+  /// Consumer: appends up to `limit` values; how many.
+  std::size_t pop_many(std::vector<T>& into, std::size_t limit) {
+    ReleaseAtEnd taken(*this);
+    while (taken.count < limit && queue.has_ready()) {
+      into.push_back(std::move(queue.front()));
+      queue.discard_front();
+      ++taken.count;
+    }
+    return taken.count;
   }
 
   /// Consumer: nothing will ever come again.
   [[nodiscard]] bool is_finished() const noexcept {
-    return is_bounded ? capacity.is_closed_with(max_capacity) : queue.is_finished();
+    if (is_bounded) {
+      const MpscGate::State state = gate.load();
+      return state.is_closed() && state.permits() == max_capacity;
+    }
+    // acquire: pairs with close().
+    return end_.load(std::memory_order_acquire) == static_cast<std::uint32_t>(queue.consumed());
+  }
+  /// Consumer, who finds nothing ready: a value was claimed that will be there in no time.
+  [[nodiscard]] bool has_unpublished() const noexcept {
+    if (!is_bounded) {
+      const std::uint64_t end = end_.load(std::memory_order_acquire);  // as in is_finished()
+      if (end != kNotClosed) {
+        return end != static_cast<std::uint32_t>(queue.consumed());  // later claims are void
+      }
+    }
+    return queue.is_behind(gate.load());
   }
 
   /// No more sends. By the receiver, or with the last sender.
   void close() noexcept {
-    if (is_bounded) {
-      capacity.close();
-    } else {
-      queue.close();
+    const MpscGate::State before = gate.close();
+    if (!is_bounded && !before.is_closed()) {
+      // release: the consumer's look at the end, after it registered, sees it, or else the wake
+      // below sees the registration: both are exchanges of the waker's slot.
+      end_.store(before.claimed(), std::memory_order_release);
     }
     queue.wake_consumer();
     closed_waiters.wake_all();
   }
   /// What senders see.
-  [[nodiscard]] bool is_closed() const noexcept {
-    return is_bounded ? capacity.is_closed() : queue.is_closed();
-  }
+  [[nodiscard]] bool is_closed() const noexcept { return gate.load().is_closed(); }
   /// What the receiver sees: permits that are out keep the channel open.
   [[nodiscard]] bool is_closed_for_receiver() const noexcept {
-    if (!is_bounded) {
-      return queue.is_closed();
-    }
-    return capacity.is_closed() && capacity.available() + queue.length() >= max_capacity;
+    const MpscGate::State state = gate.load();
+    return state.is_closed() && (!is_bounded || state.permits() + length() >= max_capacity);
+  }
+  /// Any thread; may be out of date when it returns.
+  [[nodiscard]] std::size_t length() const noexcept {
+    // The consumed first: what was consumed had been claimed.
+    const auto consumed = static_cast<std::uint32_t>(queue.consumed());
+    const std::uint64_t end = end_.load(std::memory_order_acquire);  // as in is_finished()
+    const std::uint32_t last =
+        end != kNotClosed ? static_cast<std::uint32_t>(end) : gate.load().claimed();
+    const std::uint32_t length = last - consumed;
+    return length <= MpscQueue<T>::kMaxLength ? length : 0;
   }
 
   void add_strong() noexcept {
@@ -140,13 +186,30 @@ class Channel {
     }
   }
 
-  ringo::detail::MpscQueue<T> queue;
-  SemaphoreCore capacity;
   const std::size_t max_capacity;
   const bool is_bounded;
+  MpscGate gate;
+  MpscQueue<T> queue;
   ringo::detail::WaitList closed_waiters;
 
  private:
+  static constexpr std::uint64_t kNotClosed = UINT64_MAX;
+
+  /// Gives the room of what was taken back, also if taking the next one throws.
+  struct ReleaseAtEnd {
+    explicit ReleaseAtEnd(Channel& owner) noexcept : channel(owner) {}
+    ReleaseAtEnd(const ReleaseAtEnd&) = delete;
+    ReleaseAtEnd& operator=(const ReleaseAtEnd&) = delete;
+    ~ReleaseAtEnd() {
+      if (count != 0 && channel.is_bounded) {
+        channel.gate.release(count);
+      }
+    }
+    Channel& channel;
+    std::size_t count = 0;
+  };
+
+  std::atomic<std::uint64_t> end_{kNotClosed};  // unbounded: how many had been claimed
   std::atomic<std::size_t> strong_{1};
   std::atomic<std::size_t> weak_{0};
   std::atomic<std::size_t> references_{1};  // the strong senders'
@@ -273,31 +336,45 @@ class WeakSenderBase {
 template <class T>
 class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
  public:
-  SendAwaiter(Channel<T>& channel, T&& value)
-      : channel_(&channel), wait_(channel.capacity, 1), value_(std::move(value)) {}
+  SendAwaiter(Channel<T>& channel, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>)
+      : channel_(&channel), value_(std::move(value)) {}
   SendAwaiter(SendAwaiter&&) = default;
   SendAwaiter& operator=(SendAwaiter&&) = delete;
   ~SendAwaiter() {
-    // The receiver may have waited for just this one (see Channel::give_back).
-    if (wait_.take()) {
-      channel_->give_back(wait_.count());
+    if (wait_.is_pending() && wait_.abandon(channel_->gate)) [[unlikely]] {
+      channel_->give_back(1);
     }
   }
 
-  bool poll() noexcept { return wait_.poll(); }
-  bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
-  bool is_ended() noexcept { return wait_.is_ended(); }
-  std::expected<void, SendError<T>> await_resume() {
-    if (!wait_.take()) {
-      return std::unexpected(SendError<T>{std::move(value_)});
+  bool poll() noexcept {
+    if constexpr (std::is_nothrow_move_constructible_v<T>) {
+      // Permit, position and value at once.
+      MpscGate::Claim claim;
+      const MpscGate::Try result = channel_->gate.try_send(claim);
+      if (result == MpscGate::Try::kDone) [[likely]] {
+        channel_->queue.publish(claim, std::move(value_));
+        wait_.set_used();
+      }
+      return result != MpscGate::Try::kNoPermits;
+    } else {
+      return wait_.poll(channel_->gate, 1);
     }
-    channel_->publish(std::move(value_));
+  }
+  bool enlist(Branch& branch) noexcept { return wait_.enlist(channel_->gate, 1, branch); }
+  bool is_ended() noexcept { return wait_.is_ended(channel_->gate); }
+  std::expected<void, SendError<T>> await_resume() {
+    if (!wait_.is_used()) [[unlikely]] {
+      if (!wait_.take()) {
+        return std::unexpected(SendError<T>{std::move(value_)});
+      }
+      channel_->publish(std::move(value_));
+    }
     return {};
   }
 
  private:
   Channel<T>* channel_;
-  PermitWait wait_;
+  GateWait wait_;
   T value_;
 };
 
@@ -305,19 +382,18 @@ template <class T, class Permit>
 class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
  public:
   ReserveAwaiter(ChannelRef<T> channel, std::size_t count) noexcept
-      : channel_(std::move(channel)), wait_(channel_->capacity, count) {}
+      : channel_(std::move(channel)), count_(count) {}
   ReserveAwaiter(ReserveAwaiter&&) = default;
   ReserveAwaiter& operator=(ReserveAwaiter&&) = delete;
   ~ReserveAwaiter() {
-    // The receiver may have waited for just this one (see Channel::give_back).
-    if (wait_.take()) {
-      channel_->give_back(wait_.count());
+    if (wait_.is_pending() && wait_.abandon(channel_->gate)) {
+      channel_->give_back(count_);
     }
   }
 
-  bool poll() noexcept { return is_too_many() || wait_.poll(); }
-  bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
-  bool is_ended() noexcept { return wait_.is_ended(); }
+  bool poll() noexcept { return is_too_many() || wait_.poll(channel_->gate, count_); }
+  bool enlist(Branch& branch) noexcept { return wait_.enlist(channel_->gate, count_, branch); }
+  bool is_ended() noexcept { return wait_.is_ended(channel_->gate); }
   Result<Permit> await_resume() {
     if (is_too_many()) {
       return std::unexpected(Error(
@@ -327,17 +403,18 @@ class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
       return std::unexpected(Error(ErrorKind::kClosed, "mpsc reserve"));
     }
     if constexpr (std::is_constructible_v<Permit, ChannelRef<T>, std::size_t>) {
-      return Permit(channel_, wait_.count());
+      return Permit(channel_, count_);
     } else {
       return Permit(channel_);
     }
   }
 
  private:
-  [[nodiscard]] bool is_too_many() const noexcept { return wait_.count() > channel_->max_capacity; }
+  [[nodiscard]] bool is_too_many() const noexcept { return count_ > channel_->max_capacity; }
 
   ChannelRef<T> channel_;
-  PermitWait wait_;
+  std::size_t count_;
+  GateWait wait_;
 };
 
 /// The waiting part of the two receiving awaiters.
@@ -351,18 +428,25 @@ class ReceiveBase : public LeafAwaiter<Derived> {
         is_enlisted_(std::exchange(other.is_enlisted_, false)) {}
   ReceiveBase& operator=(ReceiveBase&&) = delete;
 
-  bool enlist(Branch& branch) {
-    for (;;) {
-      is_enlisted_ = channel_->queue.start_waiting(branch);
-      // The look comes after the registration: whoever closes looks for the waker afterwards.
-      if (is_enlisted_ && !channel_->is_finished()) {
-        return true;
-      }
-      stop_waiting();
+  bool enlist(Branch& branch) noexcept {
+    const MpscGate::State state = channel_->queue.start_waiting(branch);
+    is_enlisted_ = true;
+    // The look comes after the registration: whoever closes looks for the waker afterwards.
+    if (!channel_->queue.is_behind(state) && !channel_->is_finished()) [[likely]] {
+      return true;
+    }
+    stop_waiting();
+    for (int look = 0; look < kLooks; ++look) {
       if (self().poll()) {
         return false;
       }
+      ringo::detail::relax();
     }
+    // Some sender lost its processor between claiming its position and filling it, and does not
+    // know that we wait: look again when the other tasks have run.
+    std::this_thread::yield();
+    wake(branch);
+    return true;
   }
   bool is_ended() noexcept {
     stop_waiting();
@@ -375,6 +459,9 @@ class ReceiveBase : public LeafAwaiter<Derived> {
   [[nodiscard]] Channel<T>& channel() const noexcept { return *channel_; }
 
  private:
+  // Some hundred nanoseconds: a sender fills its position in less than ten.
+  static constexpr int kLooks = 64;
+
   Derived& self() noexcept { return static_cast<Derived&>(*this); }
   void stop_waiting() noexcept {
     if (std::exchange(is_enlisted_, false)) {
@@ -407,19 +494,7 @@ class RecvManyAwaiter final : public ReceiveBase<T, RecvManyAwaiter<T>> {
   bool poll() noexcept {
     return limit_ == 0 || this->channel().queue.has_ready() || this->channel().is_finished();
   }
-  std::size_t await_resume() {
-    std::size_t count = 0;
-    Channel<T>& channel = this->channel();
-    while (count < limit_ && channel.queue.has_ready()) {
-      into_->push_back(std::move(channel.queue.front()));
-      channel.queue.discard_front();
-      ++count;
-    }
-    if (count != 0 && channel.is_bounded) {
-      channel.capacity.release(count);
-    }
-    return count;
-  }
+  std::size_t await_resume() { return this->channel().pop_many(*into_, limit_); }
 
  private:
   std::vector<T>* into_;

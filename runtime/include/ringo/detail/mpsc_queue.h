@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: MIT
 //
-// The queue inside the mpsc channels: a linked list of blocks of slots. Producers claim a position
-// by one fetch_add and publish their slot by one fetch_or; the consumer takes slots in order
-// without any locked instruction. The structure is Tokio's (sync/mpsc/{list,block}.rs).
+// The values inside an mpsc channel: a linked list of blocks of slots. Whoever has claimed a
+// position at the gate fills its slot; the consumer takes the slots in order. Neither needs a
+// locked instruction for it. The list is Tokio's (sync/mpsc/{list,block}.rs).
 //
 //   free_ ─▶ [consumed] ─▶ head_ ─▶ [being read] ─▶ … ─▶ tail_ ─▶ [being written] ─▶ null
 //
-//   Block::ready_   bit i: slot i is published. RECEIVER_WAITING: the consumer sleeps, and whoever
-//                   publishes in this block looks for its waker.
+//   Block::states[i]   kEmpty, then once kFilled or, if the value's constructor threw, kHole
+//
+// Memory: none before the first value. A consumed block is kept as the spare one, for the next that
+// is needed; the others go back at once. So a channel that is empty holds two blocks at the most.
 //
 // Invariants
-//   M1  A position is claimed once, and its slot written once, by the claimer.
-//   M2  tail_ moves past a block only when all its slots are published; so whoever claimed a
-//   position
-//       finds its block from tail_ onwards.
+//   M1  A position is claimed once, and its slot filled once, by the claimer.
+//   M2  tail_ moves past a block only when all its slots are filled; so whoever claimed a position
+//       finds its block from tail_ onwards, and the upper bits of the position from tail_.
 //   M3  A block that the consumer has read is freed only when tail_ has moved past it and the
 //       consumer has read everything that was claimed before that: then no producer that might have
 //       loaded the old tail_ is still on its way.
-//   M4  Closing stores how many positions had been claimed (end_); positions claimed later are
-//   void,
-//       and their claimers know it from the CLOSED bit they read.
 //
-// Thread safety: push() and close() from any thread; the rest from one consumer at a time.
+// Thread safety: publish() and wake_consumer() from any thread; the rest from one consumer.
 
 #pragma once
 
 #include <ringo/detail/assert.h>
 #include <ringo/detail/atomic.h>
-#include <ringo/detail/frame_pool.h>
+#include <ringo/detail/mpsc_gate.h>
 #include <ringo/detail/task_core.h>
 
 #include <cstddef>
@@ -35,6 +33,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 namespace ringo::detail {
@@ -43,190 +42,205 @@ template <class T>
 class MpscQueue {
  public:
   /// Slots per block: fewer for big values, so that an idle channel stays small.
+#ifdef RINGO_MODEL
+  static constexpr std::uint32_t kSlots = 2;
+#else
   static constexpr std::uint32_t kSlots = sizeof(T) <= 32 ? 32 : sizeof(T) <= 128 ? 16 : 4;
+#endif
+  /// More values than that cannot be told apart by their positions.
+  static constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 31;
 
-  MpscQueue() {
-    auto* first = new Block(0);
-    head_ = free_ = first;
-    tail_.store(first, std::memory_order_relaxed);  // published with the channel
-  }
+  explicit MpscQueue(MpscGate& gate) noexcept : gate_(gate) {}
   MpscQueue(const MpscQueue&) = delete;
   MpscQueue& operator=(const MpscQueue&) = delete;
   ~MpscQueue() {
     while (has_ready()) {
       discard_front();
     }
+    // relaxed, here and below: the last owner.
+    delete spare_.load(std::memory_order_relaxed);
     for (Block* block = free_; block != nullptr;) {
-      Block* next = block->next.load(std::memory_order_relaxed);  // the last owner
+      Block* next = block->next.load(std::memory_order_relaxed);
       delete block;
       block = next;
     }
   }
 
-  /// Claims the next position. False: the queue is closed, and the claim void.
-  [[nodiscard]] bool claim(std::uint64_t& position) noexcept {
-    // acquire: pairs with close(). The claims' own order is that of the word.
-    const std::uint64_t old = claimed_.fetch_add(kClaim, std::memory_order_acq_rel);
-    position = old / kClaim;
-    return (old & kClosed) == 0;
-  }
-
-  /// Writes a claimed slot and wakes the consumer if it waits for something in this block.
+  /// Fills a claimed slot, and wakes the consumer if the claim says so. If the constructor throws,
+  /// the consumer passes the slot over.
   template <class... Args>
-  void publish(std::uint64_t position, Args&&... args) {
-    Block& block = find_block(position);
-    const std::uint32_t index = position % kSlots;
-    std::construct_at(block.slot(index), std::forward<Args>(args)...);
-    // acq_rel: release publishes the slot to has_ready(); acquire pairs with start_waiting(), so
-    // that the waker is visible if the bit is.
-    const std::uint64_t old =
-        block.ready.fetch_or(std::uint64_t{1} << index, std::memory_order_acq_rel);
-    if ((old & kReceiverWaiting) != 0) {
-      wake_consumer();
+  void publish(MpscGate::Claim claim, Args&&... args) {
+    Block& block = find_block(claim.position);
+    const std::uint32_t index = claim.position % kSlots;
+    // release: publishes the value to has_ready(), and to advance_tail() that we have done with the
+    // list.
+    if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
+      std::construct_at(block.slot(index), std::forward<Args>(args)...);
+      block.states[index].store(kFilled, std::memory_order_release);
+    } else {
+      try {
+        std::construct_at(block.slot(index), std::forward<Args>(args)...);
+      } catch (...) {
+        block.states[index].store(kHole, std::memory_order_release);
+        wake_if(claim);
+        throw;
+      }
+      block.states[index].store(kFilled, std::memory_order_release);
     }
-  }
-
-  /// Claims and publishes. False: closed, nothing was moved from the arguments.
-  template <class... Args>
-  [[nodiscard]] bool push(Args&&... args) {
-    std::uint64_t position = 0;
-    if (!claim(position)) {
-      return false;
-    }
-    publish(position, std::forward<Args>(args)...);
-    return true;
+    wake_if(claim);
   }
 
   /// Consumer: the next value is there.
-  [[nodiscard]] bool has_ready() {
-    if (is_past_head()) {
-      // acquire: pairs with the release in grow(): the block is initialised.
-      Block* next = head_->next.load(std::memory_order_acquire);
-      if (next == nullptr) {
-        return false;
+  [[nodiscard]] bool has_ready() noexcept {
+    const std::uint64_t position = consumed();
+    if (position != head_end_) [[likely]] {
+      // acquire: pairs with publish().
+      const std::uint8_t state = head_->states[position % kSlots].load(std::memory_order_acquire);
+      if (state != kHole) [[likely]] {
+        return state == kFilled;
       }
-      enter(*next);
+      count_consumed();
     }
-    // acquire: pairs with publish().
-    return (head_->ready.load(std::memory_order_acquire) >> (position_ % kSlots) & 1) != 0;
+    return has_ready_further();
   }
 
   /// Consumer, after has_ready(): the value, to be moved from; then discard_front().
-  [[nodiscard]] T& front() noexcept { return *head_->slot(position_ % kSlots); }
+  [[nodiscard]] T& front() noexcept { return *head_->slot(consumed() % kSlots); }
   void discard_front() noexcept {
-    std::destroy_at(head_->slot(position_ % kSlots));
-    ++position_;
-    // relaxed: only length() reads it elsewhere.
-    consumed_.store(position_, std::memory_order_relaxed);
+    std::destroy_at(head_->slot(consumed() % kSlots));
+    count_consumed();
   }
 
-  /// Consumer: registers to be woken by the next publication. False: something is ready already.
-  [[nodiscard]] bool start_waiting(Branch& branch) {
-    if (is_past_head()) {
-      enter(grow(*head_));  // wait in the block in which the value will appear
-    }
+  /// How many values were taken out: for any thread, but exact for the consumer.
+  [[nodiscard]] std::uint64_t consumed() const noexcept {
+    return consumed_.load(std::memory_order_relaxed);  // orders nothing: a number
+  }
+
+  /// Consumer: registers to be woken by the next value. Returns the state at that moment. If
+  /// something had been claimed by then, its publication may have missed the registration.
+  MpscGate::State start_waiting(Branch& branch) noexcept {
     consumer_.set(Waker::of(branch));
-    // acq_rel: release shows the waker to publish(); acquire shows us the slot.
-    const std::uint64_t old = head_->ready.fetch_or(kReceiverWaiting, std::memory_order_acq_rel);
-    if ((old >> (position_ % kSlots) & 1) != 0) {
-      stop_waiting();
-      return false;
-    }
-    return true;
+    return gate_.start_receiver_wait();
   }
   void stop_waiting() noexcept { (void)consumer_.take(); }
   /// Any thread: wakes the consumer if it waits.
   void wake_consumer() noexcept { consumer_.take().wake(); }
 
-  /// Makes further claims void. Any thread; only the first call counts. The caller wakes the
-  /// consumer.
-  void close() noexcept {
-    // acq_rel: pairs with claim().
-    const std::uint64_t old = claimed_.fetch_or(kClosed, std::memory_order_acq_rel);
-    if ((old & kClosed) == 0) {
-      // seq_cst: with wake_consumer() after it on this side, and the consumer's registration and
-      // is_finished() on the other; with less, both could miss each other.
-      end_.exchange(old / kClaim, std::memory_order_seq_cst);
-    }
-  }
-  [[nodiscard]] bool is_closed() const noexcept {
-    // acquire: pairs with close().
-    return (claimed_.load(std::memory_order_acquire) & kClosed) != 0;
-  }
-  /// Consumer: closed, and everything has been taken.
-  [[nodiscard]] bool is_finished() const noexcept {
-    return end_.load(std::memory_order_seq_cst) == position_;
-  }
-
-  /// Consumer: a position was claimed that is not published yet; it will be in no time.
-  [[nodiscard]] bool has_unpublished() const noexcept {
-    const std::uint64_t end = end_.load(std::memory_order_acquire);
-    const std::uint64_t claimed = claimed_.load(std::memory_order_acquire) / kClaim;
-    return position_ < (claimed < end ? claimed : end);
-  }
-
-  /// Any thread; may be out of date when it returns.
-  [[nodiscard]] std::size_t length() const noexcept {
-    // relaxed, then acquire: what was consumed had been claimed, so the difference is not negative
-    // by more than what happens between the loads.
-    const std::uint64_t consumed = consumed_.load(std::memory_order_relaxed);
-    const std::uint64_t end = end_.load(std::memory_order_acquire);
-    const std::uint64_t claimed = claimed_.load(std::memory_order_acquire) / kClaim;
-    const std::uint64_t last = claimed < end ? claimed : end;
-    return last > consumed ? static_cast<std::size_t>(last - consumed) : 0;
+  /// Consumer: whether that state knows of a value that has not been taken.
+  [[nodiscard]] bool is_behind(MpscGate::State state) const noexcept {
+    return state.claimed() != static_cast<std::uint32_t>(consumed());
   }
 
  private:
-  static constexpr std::uint64_t kClosed = 1;
-  static constexpr std::uint64_t kClaim = 2;
-  static constexpr std::uint64_t kAllReady = (std::uint64_t{1} << kSlots) - 1;
-  static constexpr std::uint64_t kReceiverWaiting = std::uint64_t{1} << 63;
-  static constexpr std::uint64_t kNotClosed = UINT64_MAX;
+  static constexpr std::uint8_t kEmpty = 0;
+  static constexpr std::uint8_t kFilled = 1;
+  static constexpr std::uint8_t kHole = 2;
   static constexpr std::uint64_t kNotPassed = UINT64_MAX;
 
   struct Block {
-    explicit Block(std::uint64_t first_position) noexcept : first(first_position) {}
+    explicit Block(std::uint64_t first_position) : first(first_position) {}
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
     ~Block() = default;
-
-    static void* operator new(std::size_t size) { return allocate_frame(size); }
-    static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
 
     T* slot(std::uint32_t index) noexcept {
       return std::launder(reinterpret_cast<T*>(storage + index * sizeof(T)));
     }
 
-    const std::uint64_t first;  ///< the position of slot 0
-    Atomic<std::uint64_t> ready{0};
+    /// The position of slot 0; changes only while nobody else has the block.
+    Plain<std::uint64_t> first;
     Atomic<Block*> next{nullptr};
     /// How many positions had been claimed when tail_ moved past; see M3.
     Atomic<std::uint64_t> passed_at{kNotPassed};
+    Atomic<std::uint8_t> states[kSlots] = {};
     alignas(T) std::byte storage[kSlots * sizeof(T)];
   };
 
+  void wake_if(MpscGate::Claim claim) noexcept {
+    if (claim.must_wake) [[unlikely]] {
+      wake_consumer();
+    }
+  }
+
+  // --- producers ---
+
+  // Memory that cannot be had, when a position has been claimed, is the end of the program: hence
+  // noexcept all the way down.
+
+  Block* make_block(std::uint64_t first) noexcept {
+    RINGO_CHECK(first - consumed() < kMaxLength, "an mpsc channel holds more than 2^31 values");
+    if (spare_.load(std::memory_order_relaxed) != nullptr) {  // a hint
+      // acquire: pairs with recycle(): the block is as new.
+      if (Block* block = spare_.exchange(nullptr, std::memory_order_acquire); block != nullptr) {
+        block->first.set(first);
+        return block;
+      }
+    }
+    return new Block(first);
+  }
+  /// Keeps the block as the spare one.
+  void recycle(Block* block) noexcept {
+    block->next.store(nullptr, std::memory_order_relaxed);
+    block->passed_at.store(kNotPassed, std::memory_order_relaxed);
+    for (Atomic<std::uint8_t>& state : block->states) {
+      state.store(kEmpty, std::memory_order_relaxed);
+    }
+    // release: pairs with make_block(). acquire: the other one is ours to delete.
+    delete spare_.exchange(block, std::memory_order_acq_rel);
+  }
+
+  /// What the empty channel begins with.
+  Block& make_first() noexcept {
+    Block* first = first_.load(std::memory_order_acquire);
+    if (first == nullptr) {
+      auto* made = new Block(0);
+      // acq_rel: as in grow().
+      if (first_.compare_exchange_strong(first, made, std::memory_order_acq_rel,
+                                         std::memory_order_acquire)) {
+        first = made;
+      } else {
+        delete made;
+      }
+    }
+    Block* tail = nullptr;
+    // acq_rel: as in advance_tail().
+    return tail_.compare_exchange_strong(tail, first, std::memory_order_acq_rel,
+                                         std::memory_order_acquire)
+               ? *first
+               : *tail;
+  }
   /// The block after `block`, made if there is none.
-  Block& grow(Block& block) {
+  Block& grow(Block& block) noexcept {
     Block* next = block.next.load(std::memory_order_acquire);
     if (next != nullptr) {
       return *next;
     }
-    auto* made = new Block(block.first + kSlots);
+    Block* made = make_block(block.first.get() + kSlots);
     // acq_rel: release publishes the block; acquire sees the one of who was faster.
     if (block.next.compare_exchange_strong(next, made, std::memory_order_acq_rel,
                                            std::memory_order_acquire)) {
       return *made;
     }
-    delete made;
+    recycle(made);
     return *next;
   }
 
-  Block& find_block(std::uint64_t position) {
-    const std::uint64_t first = position - position % kSlots;
+  Block& find_block(std::uint32_t position) noexcept {
     // acquire: pairs with the advance below: the block is visible.
     Block* block = tail_.load(std::memory_order_acquire);
+    if (block == nullptr) [[unlikely]] {
+      block = &make_first();
+    }
+    const std::uint32_t distance = position - static_cast<std::uint32_t>(block->first.get());  // M2
+    if (distance < kSlots) [[likely]] {
+      return *block;
+    }
+    return find_later_block(*block, block->first.get() + distance);
+  }
+  Block& find_later_block(Block& from, std::uint64_t position) noexcept {
+    Block* block = &from;
     bool may_advance = true;
-    while (block->first != first) {
+    while (position - block->first.get() >= kSlots) {
       Block& next = grow(*block);
       if (may_advance) {
         may_advance = advance_tail(*block, next);
@@ -235,11 +249,12 @@ class MpscQueue {
     }
     return *block;
   }
-
   bool advance_tail(Block& block, Block& next) noexcept {
-    // acquire: pairs with publish(). M2.
-    if ((block.ready.load(std::memory_order_acquire) & kAllReady) != kAllReady) {
-      return false;
+    for (const Atomic<std::uint8_t>& state : block.states) {
+      // acquire: pairs with publish(). M2.
+      if (state.load(std::memory_order_acquire) == kEmpty) {
+        return false;
+      }
     }
     Block* expected = &block;
     // acq_rel: publishes `next`; what was claimed before is seen below.
@@ -247,46 +262,68 @@ class MpscQueue {
                                        std::memory_order_relaxed)) {
       return false;
     }
-    // A read-modify-write, so that it sees the claim of everybody who may have loaded the old
-    // tail_.
-    const std::uint64_t claimed = claimed_.fetch_add(0, std::memory_order_acq_rel) / kClaim;
+    // In order with all claims: whoever may have loaded the old tail_ is among them.
+    const std::uint32_t ahead =
+        gate_.load_in_order().claimed() - static_cast<std::uint32_t>(block.first.get());
     // release: pairs with free_consumed(); our own use of the block ends here.
-    block.passed_at.store(claimed, std::memory_order_release);
+    block.passed_at.store(block.first.get() + ahead, std::memory_order_release);
     return true;
   }
 
-  /// The consumer has read all of head_.
-  [[nodiscard]] bool is_past_head() const noexcept {
-    return position_ % kSlots == 0 && position_ != head_->first;
-  }
+  // --- the consumer ---
 
-  void enter(Block& next) noexcept {
-    RINGO_DCHECK(next.first == position_, "the consumer skipped a block");
-    head_ = &next;
-    free_consumed();
+  /// has_ready() where head_ has been read to its end, or a hole.
+  bool has_ready_further() noexcept {
+    for (;;) {
+      const std::uint64_t position = consumed();
+      if (position == head_end_) {
+        // acquire: pairs with make_first() and grow(): the block is initialised.
+        Block* next = head_ == nullptr ? first_.load(std::memory_order_acquire)
+                                       : head_->next.load(std::memory_order_acquire);
+        if (next == nullptr) {
+          return false;
+        }
+        RINGO_DCHECK(next->first.get() == position, "the consumer skipped a block");
+        if (head_ == nullptr) {
+          free_ = next;
+        }
+        head_ = next;
+        head_end_ = position + kSlots;
+        free_consumed();
+      }
+      // acquire: pairs with publish().
+      const std::uint8_t state = head_->states[position % kSlots].load(std::memory_order_acquire);
+      if (state != kHole) {
+        return state == kFilled;
+      }
+      count_consumed();
+    }
   }
-
+  void count_consumed() noexcept {
+    consumed_.store(consumed() + 1, std::memory_order_relaxed);  // as consumed()
+  }
   void free_consumed() noexcept {
     while (free_ != head_) {
       // acquire: pairs with advance_tail().
       const std::uint64_t passed_at = free_->passed_at.load(std::memory_order_acquire);
-      if (passed_at == kNotPassed || position_ < passed_at) {
+      if (passed_at == kNotPassed || consumed() < passed_at) {
         return;
       }
       Block* next = free_->next.load(std::memory_order_relaxed);  // set long ago
-      delete std::exchange(free_, next);
+      recycle(std::exchange(free_, next));
     }
   }
 
+  MpscGate& gate_;
   // Producers.
-  alignas(64) Atomic<std::uint64_t> claimed_{0};  // {positions: 63 | CLOSED}
   Atomic<Block*> tail_{nullptr};
+  Atomic<Block*> first_{nullptr};
+  Atomic<Block*> spare_{nullptr};
   WakerSlot consumer_;
-  Atomic<std::uint64_t> end_{kNotClosed};
-  // The consumer.
+  // The consumer, on a line of its own.
   alignas(64) Block* head_ = nullptr;
   Block* free_ = nullptr;
-  std::uint64_t position_ = 0;
+  std::uint64_t head_end_ = 0;  ///< the position after head_
   Atomic<std::uint64_t> consumed_{0};
 };
 

@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: MIT
 //
 // mpsc: many senders, one receiver, every value delivered once and in order (per sender). The way
-// to give work to a task that owns something. As tokio::sync::mpsc.
+// to give work to a task that owns something. As tokio::sync::mpsc; its poll_ functions have no
+// counterpart, because here a task waits by co_await only.
 //
 //   auto [tx, rx] = ringo::mpsc::channel<std::string>(32);
 //   co_await tx.send("hello");
-//   while (std::optional<std::string> message = co_await rx.recv()) { … }
+//   ringo::drop(std::move(tx));
+//   while (std::optional<std::string> message = co_await rx.recv()) {
+//     fmt::print("{}\n", *message);
+//   }
 //
 // A bounded channel makes senders wait when it is full: back-pressure. An unbounded one never does,
-// and its memory is bounded by nothing but the receiver's speed. One value and an answer: oneshot.
-// Every receiver sees every value: broadcast. Only the latest: watch.
+// and its memory is bounded by nothing but the receiver's speed (and by 2^31 values, which are the
+// end of the program). One value and an answer: oneshot. Every receiver sees every value:
+// broadcast. Only the latest: watch.
 //
 // The channel closes when all senders are gone, or by Receiver::close(); what was sent before is
 // still received. It needs no runtime: halves may live in different runtimes, or in plain threads
 // through the blocking_ members.
+//
+// Memory: 320 bytes for a channel that has not held a value yet; then blocks of 32 values (16 over
+// 32 bytes, 4 over 128), of which an empty channel keeps at most two. The rest goes back as it is
+// received.
+//
+// Values: moving one may throw. Then the send or receive does, and has not happened: the value is
+// still with the sender's caller, or is still the next.
 //
 // Thread safety: a Sender may be copied to any thread, one copy is used by one thread at a time as
 // far as assignment goes; sending is safe from any thread. The Receiver is one owner's.
 
 #pragma once
 
-#include <ringo/detail/block_thread.h>
+#include <ringo/detail/block_on_leaf.h>
 #include <ringo/detail/mpsc_channel.h>
 #include <ringo/sync/mpsc_error.h>
 #include <ringo/task.h>
@@ -38,8 +50,8 @@
 
 namespace ringo::mpsc {
 
-/// The most that channel() takes.
-inline constexpr std::size_t kMaxCapacity = ringo::detail::SemaphoreCore::kMaxPermits;
+/// The most that channel() takes: 2^29 - 1.
+inline constexpr std::size_t kMaxCapacity = ringo::detail::MpscGate::kMaxCapacity;
 
 template <class T>
 class Sender;
@@ -128,6 +140,12 @@ class [[nodiscard]] OwnedPermit {
     const Permit<T> unused(std::move(permit_));
     return std::move(sender_);
   }
+  [[nodiscard]] bool same_channel(const OwnedPermit& other) const noexcept {
+    return sender_.same_channel(other.sender_);
+  }
+  [[nodiscard]] bool same_channel_as_sender(const Sender<T>& sender) const noexcept {
+    return sender_.same_channel(sender);
+  }
 
  private:
   Sender<T> sender_;
@@ -151,10 +169,12 @@ class Sender : public detail::SenderBase<T> {
 
   /// Sends if there is room now. Never overtakes senders that wait.
   std::expected<void, TrySendError<T>> try_send(T value) const {
-    if (const std::optional<SendFailure> failure = try_take(1)) {
+    ringo::detail::MpscGate::Claim claim;
+    if (const std::optional<SendFailure> failure =
+            failure_of(this->channel().gate.try_send(claim))) {
       return std::unexpected(TrySendError<T>{*failure, std::move(value)});
     }
-    this->channel().publish(std::move(value));
+    this->channel().publish_at(claim, std::move(value));
     return {};
   }
 
@@ -165,19 +185,14 @@ class Sender : public detail::SenderBase<T> {
 
   /// send() for threads. Panics: UsageError on a worker thread.
   std::expected<void, SendError<T>> blocking_send(T value) const {
-    ringo::detail::refuse_on_worker("mpsc::Sender::blocking_send");
-    std::optional<std::expected<void, SendError<T>>> result;
-    const auto send_from_thread =
-        [](const Sender& sender, T inner,
-           std::optional<std::expected<void, SendError<T>>>& into) -> Task<void> {
-      into.emplace(co_await sender.send(std::move(inner)));
-    };
-    ringo::detail::block_thread_on(send_from_thread(*this, std::move(value), result));
-    return *std::move(result);
+    return ringo::detail::block_on_leaf("mpsc::Sender::blocking_send", send(std::move(value)));
   }
 
-  /// Waits for room for one value, or for several at once. Errors: kClosed; kInvalidInput for more
-  /// than the channel holds. Cancel safety: no room is lost, the place in the queue is.
+  /// Waits for room for one value, or for several at once, first come first served. Errors:
+  /// kClosed; kInvalidInput for more than the channel holds.
+  ///
+  /// Cancel safety: no room is lost, the place in the queue is. This is the way to send if what
+  /// waits may be cancelled, since the value is made, or moved, only when there is room.
   [[nodiscard]] detail::ReserveAwaiter<T, Permit<T>> reserve() const {
     return detail::ReserveAwaiter<T, Permit<T>>(this->channel_ref(), 1);
   }
@@ -189,12 +204,14 @@ class Sender : public detail::SenderBase<T> {
     return detail::reserve_owned<Sender, OwnedPermit<T>>(std::move(*this));
   }
 
+  /// Takes room for one value if there is some now. Never overtakes senders that wait.
   [[nodiscard]] std::expected<Permit<T>, SendFailure> try_reserve() const {
     if (const std::optional<SendFailure> failure = try_take(1)) {
       return std::unexpected(*failure);
     }
     return Permit<T>(this->channel_ref());
   }
+  /// Takes room for all of them or for none.
   [[nodiscard]] std::expected<PermitIterator<T>, SendFailure> try_reserve_many(
       std::size_t count) const {
     if (const std::optional<SendFailure> failure = try_take(count)) {
@@ -203,25 +220,37 @@ class Sender : public detail::SenderBase<T> {
     return PermitIterator<T>(this->channel_ref(), count);
   }
 
-  /// Room that is free now, and in all.
+  /// try_reserve() with a permit that takes the sender along; the error gives it back.
+  [[nodiscard]] std::expected<OwnedPermit<T>, TrySendError<Sender<T>>> try_reserve_owned() && {
+    if (const std::optional<SendFailure> failure = try_take(1)) {
+      return std::unexpected(TrySendError<Sender<T>>{*failure, std::move(*this)});
+    }
+    Permit<T> permit(this->channel_ref());
+    return OwnedPermit<T>(std::move(*this), std::move(permit));
+  }
+
+  /// Room that is free now, and in all. Reservations count as used.
   [[nodiscard]] std::size_t capacity() const noexcept {
-    return this->channel().capacity.available();
+    return this->channel().gate.load().permits();
   }
   [[nodiscard]] std::size_t max_capacity() const noexcept { return this->channel().max_capacity; }
 
   [[nodiscard]] WeakSender<T> downgrade() const noexcept { return WeakSender<T>(*this); }
 
  private:
-  /// Takes capacity, or says why not.
-  [[nodiscard]] std::optional<SendFailure> try_take(std::size_t count) const noexcept {
-    switch (this->channel().capacity.try_acquire(count)) {
-      case ringo::detail::SemaphoreCore::Try::kAcquired:
+  static std::optional<SendFailure> failure_of(ringo::detail::MpscGate::Try result) noexcept {
+    switch (result) {
+      case ringo::detail::MpscGate::Try::kDone:
         return std::nullopt;
-      case ringo::detail::SemaphoreCore::Try::kNoPermits:
+      case ringo::detail::MpscGate::Try::kNoPermits:
         return SendFailure::kFull;
       default:
         return SendFailure::kClosed;
     }
+  }
+  /// Takes capacity, or says why not.
+  [[nodiscard]] std::optional<SendFailure> try_take(std::size_t count) const noexcept {
+    return failure_of(this->channel().gate.try_acquire(count));
   }
 };
 
@@ -240,10 +269,11 @@ class UnboundedSender : public detail::SenderBase<T> {
 
   /// Sends, at once. Errors: SendError with the value if the receiver has gone.
   std::expected<void, SendError<T>> send(T value) const {
-    if (!this->channel().queue.push(std::move(value))) {
-      // NOLINTNEXTLINE(bugprone-use-after-move): a push that fails leaves the value where it is.
+    ringo::detail::MpscGate::Claim claim;
+    if (!this->channel().gate.claim_unless_closed(claim)) [[unlikely]] {
       return std::unexpected(SendError<T>{std::move(value)});
     }
+    this->channel().queue.publish(claim, std::move(value));
     return {};
   }
 
@@ -297,7 +327,7 @@ class [[nodiscard]] Receiver {
       if (channel_->is_finished()) {
         return std::unexpected(TryRecvError::kDisconnected);
       }
-      if (!channel_->queue.has_unpublished()) {
+      if (!channel_->has_unpublished()) {
         return std::unexpected(TryRecvError::kEmpty);
       }
       std::this_thread::yield();
@@ -306,27 +336,12 @@ class [[nodiscard]] Receiver {
 
   /// recv() for threads. Panics: UsageError on a worker thread.
   std::optional<T> blocking_recv() {
-    ringo::detail::refuse_on_worker("mpsc::Receiver::blocking_recv");
-    std::optional<T> result;
-    const auto receive = [](Receiver& receiver, std::optional<T>& into) -> Task<void> {
-      std::optional<T> value = co_await receiver.recv();
-      if (value) {
-        into.emplace(*std::move(value));
-      }
-    };
-    ringo::detail::block_thread_on(receive(*this, result));
-    return result;
+    return ringo::detail::block_on_leaf("mpsc::Receiver::blocking_recv", recv());
   }
   /// recv_many() for threads. Panics: UsageError on a worker thread.
   std::size_t blocking_recv_many(std::vector<T>& into, std::size_t limit) {
-    ringo::detail::refuse_on_worker("mpsc::Receiver::blocking_recv_many");
-    std::size_t count = 0;
-    const auto receive = [](Receiver& receiver, std::vector<T>& values, std::size_t most,
-                            std::size_t& received) -> Task<void> {
-      received = co_await receiver.recv_many(values, most);
-    };
-    ringo::detail::block_thread_on(receive(*this, into, limit, count));
-    return count;
+    return ringo::detail::block_on_leaf("mpsc::Receiver::blocking_recv_many",
+                                        recv_many(into, limit));
   }
 
   /// Makes sends fail. What was sent, and what permits still send, can be received.
@@ -335,9 +350,9 @@ class [[nodiscard]] Receiver {
   /// Closed, by either side.
   [[nodiscard]] bool is_closed() const noexcept { return channel_->is_closed_for_receiver(); }
   [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
-  [[nodiscard]] std::size_t len() const noexcept { return channel_->queue.length(); }
-  /// Of a bounded channel: room that is free now, and in all.
-  [[nodiscard]] std::size_t capacity() const noexcept { return channel_->capacity.available(); }
+  [[nodiscard]] std::size_t len() const noexcept { return channel_->length(); }
+  /// Room that is free now, and in all; 0 in an unbounded channel.
+  [[nodiscard]] std::size_t capacity() const noexcept { return channel_->gate.load().permits(); }
   [[nodiscard]] std::size_t max_capacity() const noexcept { return channel_->max_capacity; }
   [[nodiscard]] std::size_t sender_strong_count() const noexcept {
     return channel_->strong_count();
@@ -364,7 +379,7 @@ struct UnboundedHalves {
 template <class T>
 [[nodiscard]] Halves<T> channel(std::size_t capacity) {
   if (capacity == 0 || capacity > kMaxCapacity) {
-    ringo::detail::throw_usage_error("mpsc::channel: the capacity must be from 1 to SIZE_MAX / 8");
+    ringo::detail::throw_usage_error("mpsc::channel: the capacity must be from 1 to 2^29 - 1");
   }
   auto shared = detail::ChannelRef<T>::make(capacity, true);
   return {Sender<T>(shared), Receiver<T>(shared)};

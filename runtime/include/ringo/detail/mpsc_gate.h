@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+//
+// Who may send into an mpsc channel, and at which position: capacity, positions, the closing and
+// the receiver's sleep in one word, because then a send costs one read-modify-write (it takes its
+// permit and its position, and learns whether somebody waits for it), and a receive one more.
+//
+//   word_   {positions claimed: 32 | free permits: 29 | RECEIVER_WAITING | CLOSED | HAS_WAITERS}
+//
+// Positions count from the channel's beginning and wrap; the queue knows the upper bits. A channel
+// without a limit uses neither permits nor waiters.
+//
+// Invariants
+//   G1  While HAS_WAITERS is set, only the holder of the lock takes permits; anybody may give some
+//       back, and then serves the queue under the lock. So nobody overtakes the queue, and no
+//       permit stays beside a waiter that it is enough for.
+//   G2  HAS_WAITERS is set exactly while the queue is not empty (seen under the lock).
+//   G3  The first waiter waits until there are as many permits as it needs, the others behind it.
+//   G4  A waiter is taken from the queue, and woken, under the lock. If its task was idle then, it
+//       cannot run before the lock is released: only then is is_handed_over set, which it may read
+//       without the lock.
+//   G5  A claim that finds RECEIVER_WAITING clears it, and wakes the receiver when its value is in
+//       its place. A receiver that sets it and finds nothing claimed is hence woken by the next
+//       value, and one that finds something claimed must not sleep.
+//
+// Thread safety: all of it. Complexity: one read-modify-write without waiters; else a lock.
+
+#pragma once
+
+#include <ringo/detail/assert.h>
+#include <ringo/detail/atomic.h>
+#include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/mutex.h>
+#include <ringo/detail/task_core.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace ringo::detail {
+
+/// A sender that waits for permits, in its awaiter. Changed under the gate's lock; see G4.
+struct GateWaiter : ListNode {
+  GateWaiter() = default;
+
+  Branch* branch = nullptr;
+  std::size_t needed = 0;
+  bool is_granted = false;            ///< the permits are the waiter's
+  Plain<bool> is_handed_over{false};  ///< it is not queued any more
+};
+
+class MpscGate {
+ public:
+  static constexpr std::size_t kMaxCapacity = (std::size_t{1} << 29) - 1;
+
+  enum class Try : std::uint8_t { kDone, kNoPermits, kClosed };
+
+  /// A place in the queue. Whoever has one fills it at once.
+  struct Claim {
+    std::uint32_t position = 0;
+    bool must_wake = false;  ///< the receiver sleeps: wake it when the place is filled
+  };
+
+  /// What a moment's word says.
+  class State {
+   public:
+    explicit State(std::uint64_t word) noexcept : word_(word) {}
+    [[nodiscard]] std::uint32_t claimed() const noexcept {
+      return static_cast<std::uint32_t>(word_ / kClaim);
+    }
+    [[nodiscard]] std::size_t permits() const noexcept { return (word_ / kPermit) & kMaxCapacity; }
+    [[nodiscard]] bool is_closed() const noexcept { return (word_ & kClosed) != 0; }
+
+   private:
+    std::uint64_t word_;
+  };
+
+  explicit MpscGate(std::size_t capacity) : word_(capacity * kPermit) {}
+  MpscGate(const MpscGate&) = delete;
+  MpscGate& operator=(const MpscGate&) = delete;
+  ~MpscGate() = default;
+
+  [[nodiscard]] State load() const noexcept {
+    // acquire: who sees it closed sees what happened before.
+    return State(word_.load(std::memory_order_acquire));
+  }
+
+  /// Takes a permit, and a place for it.
+  [[nodiscard]] Try try_send(Claim& claim) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    do {
+      if ((word & (kClosed | kHasWaiters)) != 0 || (word & kPermitMask) == 0) [[unlikely]] {
+        return (word & kClosed) != 0 ? Try::kClosed : Try::kNoPermits;
+      }
+      // acquire: pairs with release(), what the receiver did before is visible. release: pairs with
+      // advance_tail() in the queue, who reads the word sees that the place is taken.
+    } while (!word_.compare_exchange_weak(word, (word + kClaim - kPermit) & ~kReceiverWaiting,
+                                          std::memory_order_acq_rel, std::memory_order_relaxed));
+    claim = claim_of(word);
+    return Try::kDone;
+  }
+
+  /// Takes permits without places.
+  [[nodiscard]] Try try_acquire(std::size_t count) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    do {
+      if ((word & kClosed) != 0) {
+        return Try::kClosed;
+      }
+      if ((word & kHasWaiters) != 0 || State(word).permits() < count) {
+        return Try::kNoPermits;
+      }
+      // acquire: as in try_send().
+    } while (!word_.compare_exchange_weak(word, word - count * kPermit, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+    return Try::kDone;
+  }
+  /// The place for a permit that was taken before; also in a closed channel.
+  [[nodiscard]] Claim claim() noexcept {
+    // acq_rel: as in try_send().
+    const std::uint64_t old = word_.fetch_add(kClaim, std::memory_order_acq_rel);
+    clear_receiver_waiting(old);
+    return claim_of(old);
+  }
+  /// A place in a channel without a limit. False: it is closed, and the claim void.
+  [[nodiscard]] bool claim_unless_closed(Claim& claim) noexcept {
+    // acq_rel: as in try_send().
+    const std::uint64_t old = word_.fetch_add(kClaim, std::memory_order_acq_rel);
+    if ((old & (kClosed | kReceiverWaiting)) != 0) [[unlikely]] {
+      if ((old & kClosed) != 0) {
+        return false;
+      }
+      clear_receiver_waiting(old);
+    }
+    claim = claim_of(old);
+    return true;
+  }
+
+  /// Gives permits back, to waiters first. Returns the state after it.
+  State release(std::size_t count) noexcept {
+    // release: pairs with try_send(). acquire: the channel may end by this.
+    const std::uint64_t old = word_.fetch_add(count * kPermit, std::memory_order_acq_rel);
+    if ((old & kHasWaiters) != 0) [[unlikely]] {
+      serve_waiters();
+    }
+    return State(old + count * kPermit);
+  }
+
+  /// Acquires, or queues the waiter. kNoPermits: it is queued, and woken when it is granted or the
+  /// channel is closed.
+  [[nodiscard]] Try acquire_or_wait(GateWaiter& waiter, Branch& branch, std::size_t count) noexcept;
+  /// After a wake: whether it is still queued.
+  [[nodiscard]] bool is_waiting(GateWaiter& waiter) noexcept {
+    return !waiter.is_handed_over.get() && is_queued(waiter);
+  }
+  /// Ends a wait. True: the waiter had been granted what it needed, and it is the caller's.
+  [[nodiscard]] bool stop_waiting(GateWaiter& waiter) noexcept;
+
+  /// Fails all waiters, and all who come. Permits can still be given back or used. Returns the
+  /// state before.
+  State close() noexcept;
+
+  /// The receiver, after it put its waker where wake-ups look for it: asks for one. Returns the
+  /// state before.
+  State start_receiver_wait() noexcept {
+    // acq_rel: release shows the waker to who claims or closes after it; acquire shows what
+    // happened before.
+    return State(word_.fetch_or(kReceiverWaiting, std::memory_order_acq_rel));
+  }
+  /// The state, by a read-modify-write: whatever claim is not in it comes after the call, and sees
+  /// what the caller did before it.
+  [[nodiscard]] State load_in_order() noexcept {
+    return State(word_.fetch_add(0, std::memory_order_acq_rel));
+  }
+
+ private:
+  static constexpr std::uint64_t kHasWaiters = 1;
+  static constexpr std::uint64_t kClosed = 2;
+  static constexpr std::uint64_t kReceiverWaiting = 4;
+  static constexpr std::uint64_t kPermit = 8;
+  static constexpr std::uint64_t kPermitMask = kPermit * kMaxCapacity;
+  static constexpr std::uint64_t kClaim = std::uint64_t{1} << 32;
+
+  static Claim claim_of(std::uint64_t word_before) noexcept {
+    return {State(word_before).claimed(), (word_before & kReceiverWaiting) != 0};
+  }
+  void clear_receiver_waiting(std::uint64_t seen) noexcept {
+    if ((seen & kReceiverWaiting) != 0) [[unlikely]] {
+      // relaxed: a bit too many costs a look at an empty slot; the claim has ordered all else.
+      word_.fetch_and(~kReceiverWaiting, std::memory_order_relaxed);
+    }
+  }
+
+  void serve_waiters() noexcept;
+  /// Grants from the queue's front what there is; the rest stays in the word.
+  void grant(WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  [[nodiscard]] bool is_queued(GateWaiter& waiter) noexcept;
+  static void hand_over(GateWaiter& waiter, WakeList& woken) noexcept;
+
+  Atomic<std::uint64_t> word_;
+  Mutex mutex_;
+  IntrusiveList<GateWaiter> waiters_ RINGO_GUARDED_BY(mutex_);
+};
+
+/// The waiting part of an awaiter that needs permits. Its owner, who knows the gate and the count,
+/// calls enlist() and is_ended() from its own, take() when it uses the permits, and abandon() at
+/// its end.
+class GateWait {
+ public:
+  GateWait() noexcept {}
+  /// Only before it is awaited.
+  GateWait(GateWait&& other) noexcept : state_(std::exchange(other.state_, State::kIdle)) {
+    RINGO_DCHECK(state_ != State::kWaiting, "an awaiter was moved while it waited");
+  }
+  GateWait& operator=(GateWait&&) = delete;
+  ~GateWait() {
+    RINGO_DCHECK(state_ != State::kWaiting && state_ != State::kAcquired, "a permit was lost");
+  }
+
+  bool poll(MpscGate& gate, std::size_t count) noexcept { return settle(gate.try_acquire(count)); }
+  bool enlist(MpscGate& gate, std::size_t count, Branch& branch) noexcept {
+    std::construct_at(&waiter_);
+    state_ = State::kWaiting;
+    return !settle(gate.acquire_or_wait(waiter_, branch, count));
+  }
+  bool is_ended(MpscGate& gate) noexcept {
+    if (gate.is_waiting(waiter_)) {
+      return false;
+    }
+    state_ = waiter_.is_granted ? State::kAcquired : State::kClosed;
+    return true;
+  }
+
+  /// What was needed has been taken, and used, without a wait.
+  void set_used() noexcept { state_ = State::kUsed; }
+  [[nodiscard]] bool is_used() const noexcept { return state_ == State::kUsed; }
+  /// The permits are the caller's from now on. False: the channel was closed.
+  [[nodiscard]] bool take() noexcept {
+    if (state_ != State::kAcquired) {
+      return false;
+    }
+    state_ = State::kUsed;
+    return true;
+  }
+  /// Whether abandon() has anything to do.
+  [[nodiscard]] bool is_pending() const noexcept {
+    return state_ == State::kWaiting || state_ == State::kAcquired;
+  }
+  /// Ends the wait, however far it is. True: the permits were granted, and are the caller's.
+  [[nodiscard]] bool abandon(MpscGate& gate) noexcept {
+    const State state = std::exchange(state_, State::kUsed);
+    return state == State::kWaiting ? gate.stop_waiting(waiter_) : state == State::kAcquired;
+  }
+
+ private:
+  enum class State : std::uint8_t { kIdle, kWaiting, kAcquired, kClosed, kUsed };
+
+  bool settle(MpscGate::Try result) noexcept {
+    if (result == MpscGate::Try::kNoPermits) {
+      return false;
+    }
+    state_ = result == MpscGate::Try::kDone ? State::kAcquired : State::kClosed;
+    return true;
+  }
+
+  State state_ = State::kIdle;
+  // Made by enlist(): what an operation that needs not wait stores is time before its
+  // read-modify-write. It needs no destruction.
+  union {
+    GateWaiter waiter_;
+  };
+};
+
+}  // namespace ringo::detail

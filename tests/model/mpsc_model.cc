@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+//
+// The mpsc channel's gate and queue, with blocks of two slots. Every value sent arrives once, in
+// its sender's order, and what the sender did before is visible with it; blocks are not freed under
+// a sender; the receiver sleeps only if it will be woken; the end is seen once, after everything.
+//
+// twin: RINGO_TWIN_RELAXED
+// twin: RINGO_TWIN_RELAXED_CLAIMS
+// twin: RINGO_TWIN_SLEEPS_ON_A_CLAIM
+// twin: RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
+// twin: RINGO_TWIN_PERMIT_LEFT
+
+#ifdef RINGO_TWIN_RELAXED
+// Nobody publishes anything by a plain store.
+#define RINGO_MODEL_WEAKEN(order) ((order) == std::memory_order_release)
+#elif defined(RINGO_TWIN_RELAXED_CLAIMS)
+// M3: who moves tail_ on does not see all who may still be on the block.
+#define RINGO_MODEL_WEAKEN(order) ((order) == std::memory_order_acq_rel)
+#endif
+
+#include <ringo/detail/mpsc_gate.h>
+#include <ringo/detail/mpsc_queue.h>
+#include <ringo/detail/relax.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "model/model.h"
+#include "model/model_task.h"
+// One translation unit: the source under test is a part of it.
+#include "sync/mpsc_gate.cc"  // NOLINT(bugprone-suspicious-include)
+
+namespace ringo::detail {
+namespace {
+
+using model::ModelTask;
+
+/// What is sent: a pointer to something that the sender has written.
+struct Letter {
+  Plain<int> text;
+};
+
+/// What Channel does with gate and queue, without its counts and awaiters.
+template <std::size_t kCapacity>
+class ModelChannel {
+ public:
+  MpscGate gate{kCapacity};
+  MpscQueue<Letter*> queue{gate};
+  Atomic<std::uint64_t> end{UINT64_MAX};
+
+  static constexpr bool kIsBounded = kCapacity != 0;
+
+  void close() {
+    const MpscGate::State before = gate.close();
+    if (!kIsBounded && !before.is_closed()) {
+      end.store(before.claimed(), std::memory_order_release);
+    }
+    queue.wake_consumer();
+  }
+  void give_back() {
+    const MpscGate::State state = gate.release(1);
+    if (state.is_closed() && state.permits() == kCapacity) {
+      queue.wake_consumer();
+    }
+  }
+  [[nodiscard]] bool is_finished() const {
+    if (kIsBounded) {
+      const MpscGate::State state = gate.load();
+      return state.is_closed() && state.permits() == kCapacity;
+    }
+    return end.load(std::memory_order_acquire) == static_cast<std::uint32_t>(queue.consumed());
+  }
+
+  /// Bounded: sends, waiting for room. False: closed.
+  bool send(Letter& letter, ModelTask& task) {
+    MpscGate::Claim claim;
+    MpscGate::Try result = gate.try_send(claim);
+    if (result == MpscGate::Try::kNoPermits) {
+      GateWaiter waiter;
+      result = gate.acquire_or_wait(waiter, task.branch(), 1);
+      if (result == MpscGate::Try::kNoPermits) {
+        do {
+          task.sleep();
+        } while (gate.is_waiting(waiter));
+        result = waiter.is_granted ? MpscGate::Try::kDone : MpscGate::Try::kClosed;
+      }
+      if (result == MpscGate::Try::kDone) {
+        claim = gate.claim();
+      }
+    }
+    if (result == MpscGate::Try::kDone) {
+      queue.publish(claim, &letter);
+    }
+    return result == MpscGate::Try::kDone;
+  }
+  bool send_unbounded(Letter& letter) {
+    MpscGate::Claim claim;
+    if (!gate.claim_unless_closed(claim)) {
+      return false;
+    }
+    queue.publish(claim, &letter);
+    return true;
+  }
+
+  /// Null: the end.
+  Letter* receive(ModelTask& task) {
+    for (;;) {
+      if (queue.has_ready()) {
+        Letter* letter = queue.front();
+        queue.discard_front();
+        if (kIsBounded) {
+          gate.release(1);
+        }
+        return letter;
+      }
+      if (is_finished()) {
+        return nullptr;
+      }
+      [[maybe_unused]] const MpscGate::State state = queue.start_waiting(task.branch());
+#ifdef RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
+      task.sleep();
+#elif defined(RINGO_TWIN_SLEEPS_ON_A_CLAIM)
+      if (!queue.has_ready() && !is_finished()) {
+        task.sleep();
+      }
+#else
+      if (!queue.is_behind(state) && !is_finished()) {
+        task.sleep();
+      } else {
+        relax();  // another task's turn
+      }
+#endif
+      queue.stop_waiting();
+    }
+  }
+};
+
+/// Two senders, of two letters and of one; whoever of them is last closes. The blocks have two
+/// slots, so the second is grown, and the first given back, while they are at it.
+template <std::size_t kCapacity>
+struct SendModel : rl::test_suite<SendModel<kCapacity>, 3> {
+  ModelChannel<kCapacity> channel;
+  ModelTask tasks[3];
+  Letter letters[3];
+  Atomic<int> senders{2};
+
+  void before() {
+    for (ModelTask& task : tasks) {
+      task.open();
+    }
+  }
+  void after() {
+    for (ModelTask& task : tasks) {
+      task.close();
+    }
+  }
+
+  void send(unsigned which, unsigned thread) {
+    letters[which].text.set(static_cast<int>(which) + 1);
+    if (kCapacity != 0) {
+      RL_ASSERT(channel.send(letters[which], tasks[thread]));
+    } else {
+      RL_ASSERT(channel.send_unbounded(letters[which]));
+    }
+  }
+
+  void thread(unsigned index) {
+    if (index == 2) {
+      int seen = 0;
+      bool has_seen[3] = {};
+      while (Letter* letter = channel.receive(tasks[2])) {
+        const auto which = static_cast<std::size_t>(letter - letters);
+        RL_ASSERT(letter->text.get() == static_cast<int>(which) + 1);
+        RL_ASSERT(!has_seen[which]);
+        RL_ASSERT(which != 1 || has_seen[0]);  // its sender's order
+        has_seen[which] = true;
+        ++seen;
+      }
+      RL_ASSERT(seen == 3);
+      return;
+    }
+    if (index == 0) {
+      send(0, 0);
+      send(1, 0);
+    } else {
+      send(2, 1);
+    }
+    if (senders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      channel.close();
+    }
+  }
+};
+
+/// The receiver closes, and goes on to the end; a sender has a permit that it gives back, another
+/// waits for room. Everybody ends, and what was sent arrives.
+struct CloseModel : rl::test_suite<CloseModel, 3> {
+  ModelChannel<1> channel;
+  ModelTask tasks[3];
+  Letter letter;
+  int sent = 0;
+  int received = 0;
+
+  void before() {
+    for (ModelTask& task : tasks) {
+      task.open();
+    }
+    RL_ASSERT(channel.gate.try_acquire(1) == MpscGate::Try::kDone);
+  }
+  void after() {
+    for (ModelTask& task : tasks) {
+      task.close();
+    }
+    RL_ASSERT(sent == received);
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+#ifdef RINGO_TWIN_PERMIT_LEFT
+      (void)channel.gate.release(1);  // without looking whether it was the last
+#else
+      channel.give_back();
+#endif
+    } else if (index == 1) {
+      letter.text.set(1);
+      sent = channel.send(letter, tasks[1]) ? 1 : 0;
+    } else {
+      channel.close();
+      while (Letter* arrived = channel.receive(tasks[2])) {
+        RL_ASSERT(arrived->text.get() == 1);
+        ++received;
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace ringo::detail
+
+int main() {
+  using namespace ringo::detail;
+  if (const int failed = ringo::model::run<SendModel<0>>(100'000, 0); failed != 0) {
+    return failed;
+  }
+  if (const int failed = ringo::model::run<SendModel<1>>(100'000, 0); failed != 0) {
+    return failed;
+  }
+  return ringo::model::run<CloseModel>(100'000, 0);
+}
