@@ -38,6 +38,13 @@ Task<void> send_after_yields(oneshot::Sender<int> sender, int yields, int value)
   (void)sender.send(value);
 }
 
+CO_TEST(Oneshot, HeaderExample) {
+  auto [tx, rx] = ringo::oneshot::channel<int>();
+  (void)tx.send(7);
+  ringo::Result<int> seven = co_await rx;
+  CO_ASSERT_EQ(seven.value(), 7);
+}
+
 CO_TEST(Oneshot, ValueBeforeReceiver) {
   auto [tx, rx] = oneshot::channel<int>();
   CO_ASSERT_TRUE(tx.send(7).has_value());
@@ -124,6 +131,71 @@ TEST(Oneshot, TryRecvTellsEmptyFromClosed) {
   auto [unused, other] = oneshot::channel<int>();
   drop(std::move(unused));
   EXPECT_EQ(other.try_recv().error(), oneshot::TryRecvError::kClosed);
+}
+
+// Tokio's close_after_recv, try_recv_after_completion(_await): after the value there is nothing.
+CO_TEST(Oneshot, NothingComesAfterTheValue) {
+  auto [tx, rx] = oneshot::channel<int>();
+  CO_ASSERT_TRUE(tx.send(1).has_value());
+  const Result<int> value = co_await rx;
+  CO_ASSERT_EQ(value.value(), 1);
+  CO_ASSERT_EQ(rx.try_recv().error(), oneshot::TryRecvError::kClosed);
+  rx.close();
+  CO_ASSERT_EQ(rx.try_recv().error(), oneshot::TryRecvError::kClosed);
+  CO_ASSERT_TRUE(rx.is_terminated());
+  CO_ASSERT_TRUE(rx.is_empty());
+}
+
+CO_TEST(Oneshot, ClosingBeforeTheValueEndsBothSides) {
+  auto [tx, rx] = oneshot::channel<int>();
+  CO_ASSERT_EQ(rx.try_recv().error(), oneshot::TryRecvError::kEmpty);
+  rx.close();
+  CO_ASSERT_TRUE(tx.is_closed());
+  CO_ASSERT_EQ(rx.try_recv().error(), oneshot::TryRecvError::kClosed);
+  CO_ASSERT_TRUE(rx.is_terminated());
+  CO_ASSERT_TRUE(rx.is_empty());
+  auto refused = tx.send(2);
+  CO_ASSERT_EQ(refused.error(), 2);
+  const Result<int> nothing = co_await rx;
+  CO_ASSERT_EQ(nothing.error().kind(), ErrorKind::kClosed);
+}
+
+TEST(Oneshot, TellsWhetherItIsEmptyOrTerminated) {
+  {
+    auto [tx, rx] = oneshot::channel<int>();
+    EXPECT_TRUE(rx.is_empty());
+    EXPECT_FALSE(rx.is_terminated());
+    EXPECT_TRUE(tx.send(1).has_value());
+    EXPECT_FALSE(rx.is_empty());
+    EXPECT_FALSE(rx.is_terminated()) << "there is a value to take";
+    rx.close();
+    EXPECT_FALSE(rx.is_empty()) << "closing does not take it";
+    EXPECT_EQ(rx.try_recv().value(), 1);
+    EXPECT_TRUE(rx.is_empty());
+    EXPECT_TRUE(rx.is_terminated());
+  }
+  {
+    auto [tx, rx] = oneshot::channel<int>();
+    drop(std::move(tx));
+    EXPECT_TRUE(rx.is_empty());
+    EXPECT_TRUE(rx.is_terminated());
+  }
+}
+
+CO_TEST_PAUSED(Oneshot, CancelledWaitForTheCloseMayBeRepeatedElsewhere) {
+  auto [tx, rx] = oneshot::channel<int>();
+  const Result<void> nothing = co_await time::timeout(1ms, tx.closed());
+  CO_ASSERT_FALSE(nothing.has_value());
+  auto waits = [](oneshot::Sender<int> sender) -> Task<bool> {
+    co_await sender.closed();
+    co_return sender.is_closed();
+  };
+  JoinHandle<bool> other = spawn(waits(std::move(tx)));
+  co_await time::sleep(1ms);
+  CO_ASSERT_FALSE(other.is_finished());
+  drop(std::move(rx));
+  const JoinResult<bool> is_closed = co_await other;
+  CO_ASSERT_TRUE(is_closed.value());
 }
 
 CO_TEST(Oneshot, AwaitingTwiceGivesClosed) {
