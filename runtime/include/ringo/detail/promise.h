@@ -104,6 +104,24 @@ struct FinalAwaiter {
 template <class T>
 class TaskAwaiter;
 
+/// Awaits a leaf where it stands, in the awaiting frame: g++ 12 would move an awaiter that
+/// await_transform returns by reference into a second place there, on every co_await.
+template <class A>
+class LeafRef {
+ public:
+  explicit LeafRef(A& leaf) noexcept : leaf_(&leaf) {}
+
+  [[nodiscard]] bool await_ready() const RINGO_EXCLUDES(no_suspend) { return leaf_->await_ready(); }
+  template <class AwaitingPromise>
+  auto await_suspend(std::coroutine_handle<AwaitingPromise> awaiting) const {
+    return leaf_->await_suspend(awaiting);
+  }
+  decltype(auto) await_resume() const { return leaf_->await_resume(); }
+
+ private:
+  A* leaf_;
+};
+
 class PromiseBase {
  public:
   static void* operator new(std::size_t size) { return allocate_frame(size); }
@@ -117,8 +135,8 @@ class PromiseBase {
     return TaskAwaiter<T>(std::move(task));
   }
   template <LeafAwaitable A>
-  A&& await_transform(A&& awaiter) noexcept {
-    return std::forward<A>(awaiter);
+  auto await_transform(A&& awaiter) noexcept {
+    return LeafRef<std::remove_cvref_t<A>>(awaiter);
   }
   template <MakesAwaiter A>
   auto await_transform(A&& awaitable) {
