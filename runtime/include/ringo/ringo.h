@@ -23,6 +23,7 @@
 #include <ringo/spawn_blocking.h>
 #include <ringo/sync/barrier.h>
 #include <ringo/sync/broadcast.h>
+#include <ringo/sync/mpmc.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/sync/notify.h>

@@ -24,7 +24,9 @@ class QueueWaiter : public ListNode {
   QueueWaiter() = default;
   QueueWaiter(QueueWaiter&& /*idle*/) noexcept {}
 
-  /// False: whoever woke it is done with it.
+  /// False: whoever woke it is done with it. True may be out of date: the wake comes before the
+  /// flag is cleared. So who would go back to sleep because of it looks at is_linked() under the
+  /// lock.
   [[nodiscard]] bool is_queued() const noexcept {
     // acquire: pairs with wake(); what the waker did, and its last use of the waiter, come before.
     return is_queued_.load(std::memory_order_acquire);
