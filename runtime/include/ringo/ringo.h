@@ -34,6 +34,7 @@
 #include <ringo/sync/set_once.h>
 #include <ringo/sync/watch.h>
 #include <ringo/task.h>
+#include <ringo/task_local.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>

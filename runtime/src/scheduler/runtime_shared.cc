@@ -15,6 +15,7 @@
 #include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/task_local.h>
 #include <ringo/usage_error.h>
 
 #include <algorithm>
@@ -53,6 +54,7 @@ std::uint64_t thread_number() noexcept {
 void cancel_unstarted(TaskHeader& task) noexcept {
   (void)task.state.cancel();
   (void)task.state.start_running();
+  const NoLocalBindings no_bindings;
   TaskHeader* const outer = std::exchange(thread_context.task, &task);
   (void)task.kind->cancel(task);
   thread_context.task = outer;

@@ -12,6 +12,7 @@
 #include <ringo/detail/task_core.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
+#include <ringo/task_local.h>
 
 #include <algorithm>
 #include <atomic>
@@ -180,6 +181,7 @@ bool Worker::run_awaited(TaskHeader& task) noexcept {
   lifo_slot_ = nullptr;
   ++lifo_runs_;
   is_nested_ = true;
+  const NoLocalBindings no_bindings;
   run_task(task);
   is_nested_ = false;
   thread_context.task = outer;
