@@ -9,6 +9,9 @@ Checked in README.md, CONTRIBUTING.md, tests/README.md and docs/:
   path    `runtime/src/...` in backticks, and the target of each link, exist
   make    each `make target` in a block of commands is a target of the Makefile
   width   no line of prose is longer than the code may be (tables, links and figures may)
+and in the headers of the synchronisation primitives, runtime/include/ringo/sync/:
+  example the header begins with one, and its lines occur in this order in the test HeaderExample of
+          tests/sync/<name>_test.cc (*_error.h belong to another header and need none)
 """
 import pathlib
 import re
@@ -113,6 +116,33 @@ def check_prose(document, lines):
             yield number, "width", f"{len(line)} characters; at most {MAX_WIDTH}"
 
 
+def example_of(header):
+    """The indented lines of the comment at the top."""
+    for line in header.read_text().split("\n"):
+        if not line.startswith("//"):
+            return
+        if line.startswith("//   ") and line[5:].strip():
+            yield line[5:].split("  //")[0].strip()
+
+
+def check_example(header):
+    example = list(example_of(header))
+    if not example:
+        yield 1, "example", "the comment at the top has none"
+        return
+    test = ROOT / "tests" / "sync" / f"{header.stem}_test.cc"
+    lines = test.read_text().split("\n") if test.is_file() else []
+    start = next((at for at, line in enumerate(lines) if "HeaderExample" in line), None)
+    if start is None:
+        yield 1, "example", f"there is no test HeaderExample in {test.relative_to(ROOT)}"
+        return
+    rest = iter(line.split("  //")[0].strip() for line in lines[start:])
+    for line in example:
+        if line not in rest:  # goes on behind the line before
+            yield 1, "example", f"not in HeaderExample of {test.relative_to(ROOT)}: {line}"
+            return
+
+
 def main():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.M))
@@ -125,6 +155,11 @@ def main():
             for line, rule, problem in sorted(problems):
                 print(f"{document.relative_to(ROOT)}:{line}: [{rule}] {problem}")
             found += len(problems)
+    for header in sorted((ROOT / "runtime/include/ringo/sync").glob("*.h")):
+        if not header.stem.endswith("_error"):
+            for line, rule, problem in check_example(header):
+                print(f"{header.relative_to(ROOT)}:{line}: [{rule}] {problem}")
+                found += 1
     sys.exit(1 if found else 0)
 
 
