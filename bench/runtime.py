@@ -63,24 +63,24 @@ class Figure:
     def __init__(self):
         self.samples = []
         self.instructions = []
-        self.polls = []
-        self.steals = []
+        self.least_share = []
+        self.stolen = []
 
     def add(self, line):
         self.samples += line.get("samples_ns") or [line["bytes_per_task"]]
         if line.get("instructions"):
             self.instructions.append(line["instructions"])
-        self.polls = [a + b for a, b in zip(self.polls or [0] * 64, line.get("polls", []))]
-        self.steals = [a + b for a, b in zip(self.steals or [0] * 64, line.get("steals", []))]
+        self.least_share += line.get("least_share", [])
+        self.stolen += line.get("stolen", [])
 
     @property
     def median(self):
         return statistics.median(self.samples)
 
     def as_json(self):
-        return {"samples": self.samples, "median": self.median, "polls": self.polls,
+        return {"samples": self.samples, "median": self.median, "least_share": self.least_share,
                 "instructions": statistics.median(self.instructions) if self.instructions else None,
-                "steals": self.steals}
+                "stolen": self.stolen}
 
 
 def measure(programs, options):
@@ -124,21 +124,20 @@ def verdict(median, goal):
 
 
 def shares(figure):
-    """How two workers shared the work."""
-    polls = sum(figure.polls)
-    if len(figure.polls) < 2 or polls == 0:
+    """How two workers shared the work, in the run in the middle."""
+    if not figure.least_share:
         return ""
-    least = min(figure.polls) / polls
+    least = statistics.median(figure.least_share)
     if least < 0.005:
         return "one worker did it all"
-    return f"{least:.0%}, {sum(figure.steals) / polls:.1%} stolen"
+    return f"{least:.0%}, {statistics.median(figure.stolen):.1%} stolen"
 
 
 def report(results, goals, parallel):
     for flavour, table in results.items():
         print(f"\n{TITLES[flavour]}")
         print(f"{'':33} {'ringo':>24} {'instr.':>7} | {'tokio':>24} {'instr.':>7} | "
-              f"{'tokio/ringo':>11} | {'goal':22} | {'polls of the second' if flavour == '2' else ''}")
+              f"{'tokio/ringo':>11} | {'goal':22} | {'polls of the idler one' if flavour == '2' else ''}")
         for name, figures in table.items():
             ours, theirs = figures.get("ringo"), figures.get("tokio")
             if ours is None:

@@ -39,18 +39,27 @@ namespace {
 int counter_fd = -1;
 bool is_counting = false;
 
-std::vector<std::uint64_t> difference(const ringo::RuntimeMetrics& after,
-                                      const ringo::RuntimeMetrics& before,
-                                      std::uint64_t ringo::WorkerMetrics::* counter) {
-  std::vector<std::uint64_t> result;
-  result.reserve(after.workers.size());
-  for (std::size_t i = 0; i < after.workers.size(); ++i) {
-    result.push_back(after.workers[i].*counter - before.workers[i].*counter);
-  }
-  return result;
+double middle(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 }  // namespace
+
+void Sharing::add(const ringo::RuntimeMetrics& before, const ringo::RuntimeMetrics& after) {
+  std::uint64_t all = 0;
+  std::uint64_t fewest = UINT64_MAX;
+  std::uint64_t steals = 0;
+  for (std::size_t i = 0; i < after.workers.size(); ++i) {
+    const std::uint64_t polls = after.workers[i].polls - before.workers[i].polls;
+    all += polls;
+    fewest = std::min(fewest, polls);
+    steals += after.workers[i].steals - before.workers[i].steals;
+  }
+  const auto total = static_cast<double>(std::max<std::uint64_t>(all, 1));
+  least.push_back(static_cast<double>(fewest) / total);
+  stolen.push_back(static_cast<double>(steals) / total);
+}
 
 void fail(std::string_view what) noexcept {
   // No destructor runs: other threads are in the middle of the benchmark.
@@ -117,22 +126,16 @@ void Suite::outside(std::string_view name, std::size_t operations,
   for (std::size_t i = 0; i < settings_.warm_ups; ++i) {
     (void)run(runtime_);
   }
-  before_ = runtime_.metrics();
   std::vector<double> values;
   values.reserve(settings_.repetitions);
   for (std::size_t i = 0; i < settings_.repetitions; ++i) {
+    const ringo::RuntimeMetrics before = runtime_.metrics();
     values.push_back(run(runtime_).ns / static_cast<double>(operations));
+    sharing_.add(before, runtime_.metrics());
   }
-  const ringo::RuntimeMetrics after = runtime_.metrics();
   InstructionCounter::enable();
   const double instructions = run(runtime_).instructions / static_cast<double>(operations);
   InstructionCounter::disable();
-  // The figures of the workers are those of the timed repetitions.
-  const ringo::RuntimeMetrics now = runtime_.metrics();
-  for (std::size_t i = 0; i < now.workers.size(); ++i) {
-    before_.workers[i].polls += now.workers[i].polls - after.workers[i].polls;
-    before_.workers[i].steals += now.workers[i].steals - after.workers[i].steals;
-  }
   print(name, operations, std::move(values), instructions);
 }
 
@@ -145,29 +148,23 @@ void Suite::task(std::string_view name, std::size_t operations,
 void Suite::print(std::string_view name, std::size_t operations, std::vector<double> values,
                   double instructions) {
   std::sort(values.begin(), values.end());
-  const double median = values[values.size() / 2];
-  std::vector<std::uint64_t> polls;
-  std::vector<std::uint64_t> steals;
-  if (!before_.workers.empty()) {
-    const ringo::RuntimeMetrics after = runtime_.metrics();
-    polls = difference(after, before_, &ringo::WorkerMetrics::polls);
-    steals = difference(after, before_, &ringo::WorkerMetrics::steals);
-  }
+  const double median = middle(values);
+  const Sharing sharing = std::exchange(sharing_, {});
   if (settings_.is_json) {
     fmt::print(
         "{{\"runtime\":\"ringo\",\"flavour\":\"{}\",\"workers\":{},\"bench\":\"{}\","
-        "\"operations\":{},\"samples_ns\":[{:.3f}],\"instructions\":{:.1f},\"polls\":[{}],"
-        "\"steals\":[{}]}}\n",
+        "\"operations\":{},\"samples_ns\":[{:.3f}],\"instructions\":{:.1f},"
+        "\"least_share\":[{:.4f}],\"stolen\":[{:.4f}]}}\n",
         settings_.is_current_thread ? "current_thread" : "multi_thread", settings_.workers, name,
-        operations, fmt::join(values, ","), instructions, fmt::join(polls, ","),
-        fmt::join(steals, ","));
+        operations, fmt::join(values, ","), instructions, fmt::join(sharing.least, ","),
+        fmt::join(sharing.stolen, ","));
   } else {
     fmt::print("{:34}{:>12.2f} ({:.2f}-{:.2f}) ns", name, median, values.front(), values.back());
     if (instructions > 0) {
       fmt::print(", {:.0f} instructions", instructions);
     }
-    if (polls.size() > 1) {
-      fmt::print(", polls {}, stolen {}", fmt::join(polls, "/"), fmt::join(steals, "/"));
+    if (settings_.workers > 1 && !sharing.least.empty()) {
+      fmt::print(", the other worker's share of the polls {:.1f} %", 100 * middle(sharing.least));
     }
     fmt::print("\n");
   }

@@ -98,6 +98,14 @@ struct Settings {
 
 [[nodiscard]] ringo::Runtime make_runtime(const Settings& settings);
 
+/// How the workers shared the work, run by run.
+struct Sharing {
+  std::vector<double> least;   ///< the part of all polls that the idlest worker made
+  std::vector<double> stolen;  ///< stolen tasks per poll
+
+  void add(const ringo::RuntimeMetrics& before, const ringo::RuntimeMetrics& after);
+};
+
 class Suite {
  public:
   explicit Suite(Settings settings);
@@ -105,6 +113,7 @@ class Suite {
   [[nodiscard]] bool wants(std::string_view name) const noexcept;
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] ringo::Runtime& runtime() noexcept { return runtime_; }
+  [[nodiscard]] Sharing& sharing() noexcept { return sharing_; }
   /// A number of operations: what is asked for, or a hundredth of it in a quick run.
   [[nodiscard]] std::size_t scaled(std::size_t full) const noexcept {
     return settings_.is_quick ? full / 100 + 1 : full;
@@ -124,7 +133,7 @@ class Suite {
  private:
   Settings settings_;
   ringo::Runtime runtime_;
-  ringo::RuntimeMetrics before_;
+  Sharing sharing_;  ///< of the benchmark that is to be printed next
 };
 
 /// Awaits tasks in order and checks that each of them ended well.

@@ -7,7 +7,9 @@
 
 #include <ringo/detail/task_core.h>
 #include <ringo/join_error.h>
+#include <ringo/metrics.h>
 #include <ringo/result.h>
+#include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
@@ -155,12 +157,14 @@ void measure_firing(Suite& suite) {
   std::vector<double> late_max;
   (void)suite.runtime().block_on(fire_timers(timers));
   for (std::size_t i = 0; i < suite.settings().repetitions; ++i) {
+    const ringo::RuntimeMetrics metrics = suite.runtime().metrics();
     const double before = process_cpu_ns();
     const Fired fired = suite.runtime().block_on(fire_timers(timers));
     cpu.push_back((process_cpu_ns() - before) / static_cast<double>(timers));
     wall.push_back(fired.all.ns);
     late_mean.push_back(fired.late_mean);
     late_max.push_back(fired.late_max);
+    suite.sharing().add(metrics, suite.runtime().metrics());
   }
   InstructionCounter::enable();
   const Fired counted = suite.runtime().block_on(fire_timers(timers));
