@@ -25,7 +25,7 @@ namespace {
 using model::ModelTask;
 
 /// A sender that sends, drops, or waits for the close and then sends; a receiver that awaits,
-/// closes, or is dropped.
+/// closes, or is dropped, each of them perhaps after a wait that was cancelled.
 struct OneshotModel : rl::test_suite<OneshotModel, 2> {
   enum class Sends { kValue, kNothing, kAfterClose };
   enum class Receives { kAwaits, kClosesAndTakes, kDrops };
@@ -37,6 +37,7 @@ struct OneshotModel : rl::test_suite<OneshotModel, 2> {
   ModelTask receiver_task;
   Sends sends{};
   Receives receives{};
+  bool is_cancelled_first = false;
   int freed = 0;
   bool was_sent = false;
   bool was_received = false;
@@ -46,6 +47,7 @@ struct OneshotModel : rl::test_suite<OneshotModel, 2> {
     receiver_task.open();
     sends = static_cast<Sends>(rl::rand(3));
     receives = static_cast<Receives>(rl::rand(3));
+    is_cancelled_first = rl::rand(2) == 0;
     if (sends == Sends::kAfterClose && receives == Receives::kAwaits) {
       receives = Receives::kDrops;  // each would wait for the other
     }
@@ -124,6 +126,9 @@ struct OneshotModel : rl::test_suite<OneshotModel, 2> {
         send();
       }
       return;
+    }
+    if (is_cancelled_first && !is_settled() && core.wait_for_value(receiver_task.branch())) {
+      core.stop_waiting_for_value();
     }
     if (receives == Receives::kAwaits) {
       while (!is_settled()) {

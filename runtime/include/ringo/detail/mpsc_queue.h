@@ -122,7 +122,7 @@ class MpscQueue {
     consumer_.set(Waker::of(branch));
     return gate_.start_receiver_wait();
   }
-  void stop_waiting() noexcept { (void)consumer_.take(); }
+  void stop_waiting() noexcept { consumer_.reset(); }
   /// Any thread: wakes the consumer if it waits.
   void wake_consumer() noexcept { consumer_.take().wake(); }
 

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// The state of a oneshot channel, without its value. Bits of the word only ever get set:
+// The state of a oneshot channel, without its value. All bits of the word but RECEIVER_WAITING only
+// ever get set:
 //
 //   VALUE, NO_VALUE             what the sender ended with; exactly one of them, set once
 //   RECEIVER_CLOSED             sends fail; VALUE is not set after it
-//   RECEIVER_WAITING, SENDER_WAITING   a waker has been put into the slot (it may have gone since)
-//   SENDER_GONE, RECEIVER_GONE  that side does not touch the channel any more; the second one frees
+//   RECEIVER_WAITING            the receiver's waker is in its place. Whoever ends the wait owns
+//   it:
+//                               the sender by setting VALUE or NO_VALUE, or the receiver by
+//                               clearing the bit before that
+//   SENDER_WAITING              a waker has been put into the sender's slot (it may have gone
+//   since) SENDER_GONE, RECEIVER_GONE  that side does not touch the channel any more; the second
+//   one frees
 //
 // Thread safety: each half's members are used by one thread at a time, the halves at the same time.
 
@@ -44,8 +50,7 @@ class OneshotCore {
       if (bit == kValue && (old & kReceiverClosed) != 0) {
         return Finished::kRefused;
       }
-      // Nobody waits: ending and leaving are one step. Otherwise the waker is still to be taken
-      // out.
+      // Nobody waits: ending and leaving are one step. Otherwise the waker is still to be read.
       leaving = (old & kReceiverWaiting) == 0 ? kSenderGone : 0;
       // acq_rel: release publishes the value; acquire pairs with wait_for_value(), and with the
       // receiver's last use where we free.
@@ -54,24 +59,34 @@ class OneshotCore {
     if (leaving != 0) {
       return (old & kReceiverGone) != 0 ? Finished::kLast : Finished::kDone;
     }
-    Waker waker = receiver_.take();
+    Waker waker = Waker::from_word(receiver_.get());
     const bool is_last = leave(kSenderGone);
     waker.wake();  // holds its own reference; the channel may be gone
     return is_last ? Finished::kLast : Finished::kDone;
   }
 
-  /// Registers the receiver. False: the sender has ended meanwhile.
+  /// Registers the receiver, which is not registered. False: the sender has ended meanwhile.
   [[nodiscard]] bool wait_for_value(Branch& branch) noexcept {
-    receiver_.set(Waker::of(branch));
+    receiver_.set(Waker::of(branch).into_word());
     // acq_rel: release shows the waker to finish(); acquire shows us the value.
     const std::uint32_t old = state_.fetch_or(kReceiverWaiting, std::memory_order_acq_rel);
-    if ((old & (kValue | kNoValue)) != 0) {
-      (void)receiver_.take();
+    if ((old & kEnded) != 0) {
+      (void)Waker::from_word(receiver_.get());  // the sender did not know of it
       return false;
     }
     return true;
   }
-  void stop_waiting_for_value() noexcept { (void)receiver_.take(); }
+  /// After wait_for_value() was true.
+  void stop_waiting_for_value() noexcept {
+    if ((load() & kEnded) != 0) {
+      return;  // the sender has the waker
+    }
+    // acq_rel: the next registration, or the freeing of the channel, comes after the sender's look.
+    const std::uint32_t old = state_.fetch_and(~kReceiverWaiting, std::memory_order_acq_rel);
+    if ((old & kEnded) == 0) {
+      (void)Waker::from_word(receiver_.get());
+    }
+  }
 
   /// Registers the sender to be woken when the receiver closes. False: it has.
   [[nodiscard]] bool wait_for_close(Branch& branch) noexcept {
@@ -84,7 +99,7 @@ class OneshotCore {
     }
     return true;
   }
-  void stop_waiting_for_close() noexcept { (void)sender_.take(); }
+  void stop_waiting_for_close() noexcept { sender_.reset(); }
 
   /// The receiver's: sends fail from now on. Returns the state before.
   std::uint32_t close() noexcept {
@@ -108,8 +123,10 @@ class OneshotCore {
   }
 
  private:
+  static constexpr std::uint32_t kEnded = kValue | kNoValue;
+
   Atomic<std::uint32_t> state_{0};
-  WakerSlot receiver_;
+  Plain<BranchWord> receiver_;  ///< see RECEIVER_WAITING
   WakerSlot sender_;
 };
 

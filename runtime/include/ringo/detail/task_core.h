@@ -237,6 +237,13 @@ class WakerSlot {
     // acq_rel: as in set().
     return Waker::from_word(slot_.exchange(0, std::memory_order_acq_rel));
   }
+  /// By who has called set(), when it waits no longer: takes the waker back if nobody else has.
+  void reset() noexcept {
+    // relaxed: we see our own waker there, or that somebody took it; take() orders the rest.
+    if (slot_.load(std::memory_order_relaxed) != 0) {
+      (void)take();
+    }
+  }
 
  private:
   Atomic<BranchWord> slot_{0};
