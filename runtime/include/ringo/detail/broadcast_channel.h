@@ -152,18 +152,25 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
   }
   /// Gives up what the receiver has not received.
   void leave(Cursor& cursor) noexcept {
+#ifndef RINGO_MODEL_GIVES_UP_LATE
     give_up(cursor, end_for(cursor));  // most of it, while the senders go on
+#endif
     typename Slot::Dropped dropped;
     std::size_t freed = 0;
     bool is_now_vacant = false;
     {
       const MutexGuard guard(mutex_);
       // B4: nothing that has no share for this receiver may be sent before its last share is gone.
+#ifndef RINGO_MODEL_GIVES_UP_LATE
       freed = give_up_rest(cursor, dropped);
+#endif
       if (!is_disconnected(cursor)) {
         is_now_vacant = unlist(cursor) == 0;
       }
     }
+#ifdef RINGO_MODEL_GIVES_UP_LATE
+    give_up(cursor, end_for(cursor));
+#endif
     if (freed != 0) {
       room.release(freed);
     }
@@ -230,8 +237,12 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
     const std::uint64_t end = tail();
     // relaxed: the acquire of a tail beyond it has made it visible.
     const std::uint64_t disconnected_at = cursor.disconnected_at.load(std::memory_order_relaxed);
+#ifdef RINGO_MODEL_TAIL_AS_END
+    return std::min(end, disconnected_at);
+#else
     // B2: without the lock, the tail that we see may be behind the cursor.
     return std::max(std::min(end, disconnected_at), position_of(cursor));
+#endif
   }
   /// Where the next value will be.
   [[nodiscard]] std::uint64_t tail() const noexcept {

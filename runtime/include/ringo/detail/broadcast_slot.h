@@ -94,8 +94,9 @@ class WordSlot {
 
   [[nodiscard]] Displaced write(std::uint64_t position, Item& item,
                                 std::uint32_t receivers) noexcept {
-    // relaxed: the release of the words carries it (see claim()).
-    sequence_.store(2 * position + 1, std::memory_order_relaxed);
+    // release: who finds its value overwritten also sees that it was disconnected for it (B5). The
+    // release of the words carries it, too (see claim()).
+    sequence_.store(2 * position + 1, std::memory_order_release);
     unread_.store(receivers, std::memory_order_relaxed);  // published by the next but one line
     cell_.store(item.value_);
     // release: pairs with look().

@@ -114,7 +114,9 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
     bool must_take_turn = false;
     {
       const MutexGuard guard(mutex_);
+#ifndef RINGO_MODEL_SENDS_OUT_OF_TURN
       must_take_turn = is_being_modified_;
+#endif
       if (!must_take_turn && (needs == Needs::kNothing || !is_vacant())) {
         old.emplace(store_.exchange(std::move(next), sequence_));
         waiting_.wake_all(woken);
