@@ -15,8 +15,8 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <utility>

@@ -4,14 +4,12 @@
 // tests. Each is checked for bounded and unbounded channels alike.
 
 #include <ringo/join_error.h>
-#include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/mpsc_error.h>
 #include <ringo/task.h>
 #include <ringo/yield.h>
 
-#include <cstddef>
 #include <optional>
 #include <utility>
 

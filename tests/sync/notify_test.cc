@@ -15,7 +15,6 @@
 #include <ringo/yield.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>

@@ -176,7 +176,7 @@ class MpscQueue {
         return block;
       }
     }
-    return new Block(first);
+    return new Block(first);  // NOLINT(bugprone-unhandled-exception-at-new): see above
   }
   /// Keeps the block as the spare one.
   void recycle(Block* block) noexcept {
@@ -193,7 +193,7 @@ class MpscQueue {
   Block& make_first() noexcept {
     Block* first = first_.load(std::memory_order_acquire);
     if (first == nullptr) {
-      auto* made = new Block(0);
+      auto* made = new Block(0);  // NOLINT(bugprone-unhandled-exception-at-new): see above
       // acq_rel: as in grow().
       if (first_.compare_exchange_strong(first, made, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {

@@ -16,7 +16,8 @@
 //      adds the branch to a WakeList; the tasks are pushed to the run queues after unlocking. The
 //      node's destructor takes the same lock, so the frame is alive for as long as it is linked.
 //   2. Without a lock: the waiter puts a Waker (task reference and branch index in one word) into
-//      an atomic slot; exactly one side takes it out again, by exchange, and owns the reference.
+//      a slot; exactly one side takes it out again, by a read-modify-write of the slot (WakerSlot)
+//      or of the state word that guards it (OneshotCore), and owns the reference.
 
 #pragma once
 

@@ -22,7 +22,7 @@
 //
 // Memory: 320 bytes for a channel that has not held a value yet; then blocks of 32 values (16 over
 // 32 bytes, 4 over 128), of which an empty channel keeps at most two. The rest goes back as it is
-// received.
+// received. A block that cannot be had is the end of the program.
 //
 // Values: moving one may throw. Then the send or receive does, and has not happened: the value is
 // still with the sender's caller, or is still the next.
