@@ -135,13 +135,14 @@ class ModelChannel {
   }
 };
 
-/// Two senders, of two letters and of one; whoever of them is last closes. The blocks have two
-/// slots, so the second is grown, and the first given back, while they are at it.
-template <std::size_t kCapacity>
-struct SendModel : rl::test_suite<SendModel<kCapacity>, 3> {
+/// Two senders, of some letters and of one; whoever of them is last closes. The blocks have two
+/// slots, so others are grown, and the first given back, while they are at it; with more letters,
+/// the one may hold tail_ up while the others go on far beyond.
+template <std::size_t kCapacity, unsigned kLetters>
+struct SendModel : rl::test_suite<SendModel<kCapacity, kLetters>, 3> {
   ModelChannel<kCapacity> channel;
   ModelTask tasks[3];
-  Letter letters[3];
+  Letter letters[kLetters];
   Atomic<int> senders{2};
 
   void before() {
@@ -166,24 +167,25 @@ struct SendModel : rl::test_suite<SendModel<kCapacity>, 3> {
 
   void thread(unsigned index) {
     if (index == 2) {
-      int seen = 0;
-      bool has_seen[3] = {};
+      unsigned seen = 0;
+      bool has_seen[kLetters] = {};
       while (Letter* letter = channel.receive(tasks[2])) {
         const auto which = static_cast<std::size_t>(letter - letters);
         RL_ASSERT(letter->text.get() == static_cast<int>(which) + 1);
         RL_ASSERT(!has_seen[which]);
-        RL_ASSERT(which != 1 || has_seen[0]);  // its sender's order
+        RL_ASSERT(which == 0 || which == kLetters - 1 || has_seen[which - 1]);  // a sender's order
         has_seen[which] = true;
         ++seen;
       }
-      RL_ASSERT(seen == 3);
+      RL_ASSERT(seen == kLetters);
       return;
     }
     if (index == 0) {
-      send(0, 0);
-      send(1, 0);
+      for (unsigned which = 0; which + 1 < kLetters; ++which) {
+        send(which, 0);
+      }
     } else {
-      send(2, 1);
+      send(kLetters - 1, 1);
     }
     if (senders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       channel.close();
@@ -238,10 +240,13 @@ struct CloseModel : rl::test_suite<CloseModel, 3> {
 
 int main() {
   using namespace ringo::detail;
-  if (const int failed = ringo::model::run<SendModel<0>>(100'000, 0); failed != 0) {
+  if (const int failed = ringo::model::run<SendModel<0, 3>>(100'000, 0); failed != 0) {
     return failed;
   }
-  if (const int failed = ringo::model::run<SendModel<1>>(100'000, 0); failed != 0) {
+  if (const int failed = ringo::model::run<SendModel<1, 3>>(100'000, 0); failed != 0) {
+    return failed;
+  }
+  if (const int failed = ringo::model::run<SendModel<0, 7>>(100'000, 0); failed != 0) {
     return failed;
   }
   return ringo::model::run<CloseModel>(100'000, 0);

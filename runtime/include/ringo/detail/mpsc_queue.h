@@ -18,6 +18,10 @@
 //   M3  A block that the consumer has read is freed only when tail_ has moved past it and the
 //       consumer has read everything that was claimed before that: then no producer that might have
 //       loaded the old tail_ is still on its way.
+//   M4  If a producer stops between claiming and filling, tail_ is stuck at its block, and all
+//       others would have to walk from there, ever farther. So a walk leaves its end in that
+//       block's `far`. Whoever has reached that block may go there: what is behind a block is freed
+//       after it, and M3 holds for it as well.
 //
 // Thread safety: publish() and wake_consumer() from any thread; the rest from one consumer.
 
@@ -44,8 +48,11 @@ class MpscQueue {
   /// Slots per block: fewer for big values, so that an idle channel stays small.
 #ifdef RINGO_MODEL
   static constexpr std::uint32_t kSlots = 2;
+  static constexpr std::uint32_t kLongWalk = 1;
 #else
   static constexpr std::uint32_t kSlots = sizeof(T) <= 32 ? 32 : sizeof(T) <= 128 ? 16 : 4;
+  /// Blocks that a producer has to walk before it leaves a shortcut for others.
+  static constexpr std::uint32_t kLongWalk = 4;
 #endif
   /// More values than that cannot be told apart by their positions.
   static constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 31;
@@ -150,6 +157,8 @@ class MpscQueue {
     /// The position of slot 0; changes only while nobody else has the block.
     Plain<std::uint64_t> first;
     Atomic<Block*> next{nullptr};
+    /// Some later block, or null; see M4.
+    Atomic<Block*> far{nullptr};
     /// How many positions had been claimed when tail_ moved past; see M3.
     Atomic<std::uint64_t> passed_at{kNotPassed};
     Atomic<std::uint8_t> states[kSlots] = {};
@@ -181,6 +190,7 @@ class MpscQueue {
   /// Keeps the block as the spare one.
   void recycle(Block* block) noexcept {
     block->next.store(nullptr, std::memory_order_relaxed);
+    block->far.store(nullptr, std::memory_order_relaxed);
     block->passed_at.store(kNotPassed, std::memory_order_relaxed);
     for (Atomic<std::uint8_t>& state : block->states) {
       state.store(kEmpty, std::memory_order_relaxed);
@@ -239,13 +249,26 @@ class MpscQueue {
   }
   Block& find_later_block(Block& from, std::uint64_t position) noexcept {
     Block* block = &from;
-    bool may_advance = true;
+    Block* stuck = nullptr;  // tail_ cannot move past it now
+    std::uint32_t steps = 0;
     while (position - block->first.get() >= kSlots) {
       Block& next = grow(*block);
-      if (may_advance) {
-        may_advance = advance_tail(*block, next);
+      if (stuck != nullptr) {
+        block = &next;
+        ++steps;
+      } else if (advance_tail(*block, next)) {
+        block = &next;
+      } else {
+        stuck = block;
+        // acquire: pairs with the store below. M4.
+        Block* far = stuck->far.load(std::memory_order_acquire);
+        const bool is_on_the_way = far != nullptr && far->first.get() <= position;
+        block = is_on_the_way ? far : &next;
       }
-      block = &next;
+    }
+    if (steps >= kLongWalk) {
+      // release: the blocks up to it are initialised.
+      stuck->far.store(block, std::memory_order_release);
     }
     return *block;
   }
