@@ -117,6 +117,7 @@ using Values = testing::Types<Plain, Large, TooLarge, Aligned, Text>;
 
 struct ValueNames {
   template <class T>
+  // NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest asks for.
   static std::string GetName(int /*index*/) {
     if (std::is_same_v<T, Plain>) {
       return "Plain";

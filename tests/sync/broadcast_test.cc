@@ -6,18 +6,14 @@
 // send_in_waker_drop (a waker runs no user code). What a value's destructor or copy constructor
 // does to the channel is tested instead.
 
-#include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/broadcast.h>
-#include <ringo/sync/oneshot.h>
+#include <ringo/sync/broadcast_error.h>
 #include <ringo/task.h>
-#include <ringo/time.h>
 #include <ringo/usage_error.h>
-#include <ringo/yield.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -26,14 +22,12 @@
 #include <random>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "support/abort_harness.h"
 #include "support/co_test.h"
 #include "support/manual_wait.h"
 #include "support/random_seed.h"
@@ -45,7 +39,6 @@ namespace {
 
 using namespace broadcast_testing;  // NOLINT(google-build-using-namespace)
 using broadcast::Overflow;
-using testing_support::Holds;
 using testing_support::ManualWait;
 using testing_support::Tracked;
 
@@ -238,7 +231,7 @@ TEST(Broadcast, DroppingTheLastSenderWakesWhoWaits) {
   auto [tx, rx1] = broadcast::channel<int>(16);
   broadcast::Receiver<int> rx2 = tx.subscribe();
   std::optional<broadcast::Sender<int>> first(std::move(tx));
-  std::optional<broadcast::Sender<int>> other(*first);
+  std::optional<broadcast::Sender<int>> other(std::in_place, *first);
   ManualWait recv1(rx1.recv());
   ManualWait recv2(rx2.recv());
   EXPECT_FALSE(recv1.poll());

@@ -2,28 +2,20 @@
 //
 // broadcast between threads and runtimes, and destroyed wherever it waits.
 
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/broadcast.h>
-#include <ringo/sync/oneshot.h>
+#include <ringo/sync/broadcast_error.h>
 #include <ringo/task.h>
-#include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <memory>
 #include <optional>
 #include <random>
-#include <stdexcept>
-#include <string>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,7 +23,6 @@
 
 #include "support/abort_harness.h"
 #include "support/co_test.h"
-#include "support/manual_wait.h"
 #include "support/random_seed.h"
 #include "support/tracked.h"
 #include "sync/broadcast_support.h"
@@ -42,7 +33,6 @@ namespace {
 using namespace broadcast_testing;  // NOLINT(google-build-using-namespace)
 using broadcast::Overflow;
 using testing_support::Holds;
-using testing_support::ManualWait;
 using testing_support::Tracked;
 
 // ---- Threads and runtimes

@@ -4,10 +4,12 @@
 // Rust's async-channel (bounded and unbounded, weak handles, force_send, close from both sides),
 // and beyond it that a cancelled receive loses nothing, not even at the end of a closed channel.
 
+#include <ringo/detail/mpmc_channel.h>
 #include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpmc.h>
+#include <ringo/sync/mpsc_error.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
@@ -15,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -372,6 +375,7 @@ struct ThrowsWhenMoved {
   ThrowsWhenMoved(int n, std::shared_ptr<bool> may_throw)
       : number(n), throws(std::move(may_throw)) {}
   ThrowsWhenMoved(const ThrowsWhenMoved&) = default;
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor,performance-move-constructor-init)
   ThrowsWhenMoved(ThrowsWhenMoved&& other) : number(other.number), throws(other.throws) {
     if (number == 1 && *throws) {
       throw std::runtime_error("moved");

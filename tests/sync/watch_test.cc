@@ -7,22 +7,16 @@
 
 #include <ringo/join_error.h>
 #include <ringo/result.h>
-#include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/watch.h>
 #include <ringo/task.h>
-#include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -32,10 +26,8 @@
 
 #include <gtest/gtest.h>
 
-#include "support/abort_harness.h"
 #include "support/co_test.h"
 #include "support/manual_wait.h"
-#include "support/random_seed.h"
 #include "support/tracked.h"
 
 namespace ringo {
@@ -83,6 +75,7 @@ template <class T>
 class WatchOf : public testing::Test {};
 struct ValueNames {
   template <class T>
+  // NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest asks for.
   static std::string GetName(int /*index*/) {
     return std::is_same_v<T, Small> ? "Small" : "Text";
   }
@@ -372,7 +365,7 @@ TEST(Watch, HasChangedFailsIfAndOnlyIfClosed) {
 TEST(Watch, ClosesWithTheLastSender) {
   auto halves = watch::channel<int>(0);
   std::optional<watch::Sender<int>> tx1(std::move(halves.sender));
-  std::optional<watch::Sender<int>> tx2(*tx1);
+  std::optional<watch::Sender<int>> tx2(std::in_place, *tx1);
   watch::Receiver<int> rx(std::move(halves.receiver));
   EXPECT_EQ(tx1->sender_count(), 2U);
   EXPECT_TRUE(tx1->same_channel(*tx2));

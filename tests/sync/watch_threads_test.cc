@@ -8,22 +8,15 @@
 #include <ringo/spawn.h>
 #include <ringo/sync/watch.h>
 #include <ringo/task.h>
-#include <ringo/time.h>
-#include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,7 +24,6 @@
 
 #include "support/abort_harness.h"
 #include "support/co_test.h"
-#include "support/manual_wait.h"
 #include "support/random_seed.h"
 #include "support/tracked.h"
 

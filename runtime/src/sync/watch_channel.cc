@@ -16,8 +16,8 @@ namespace ringo::watch::detail {
 namespace {
 
 const void* this_thread() noexcept {
-  static thread_local const char mark = 0;
-  return &mark;
+  static thread_local const char kMark = 0;
+  return &kMark;
 }
 
 }  // namespace

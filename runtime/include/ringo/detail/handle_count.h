@@ -63,6 +63,9 @@ class HandleCount {
 template <class Derived>
 class RefCounted {
  public:
+  RefCounted(const RefCounted&) = delete;
+  RefCounted& operator=(const RefCounted&) = delete;
+
   void add_reference() noexcept {
     // relaxed: made from a reference, or from none at birth.
     references_.fetch_add(1, std::memory_order_relaxed);
@@ -76,8 +79,6 @@ class RefCounted {
 
  protected:
   RefCounted() = default;
-  RefCounted(const RefCounted&) = delete;
-  RefCounted& operator=(const RefCounted&) = delete;
   ~RefCounted() = default;
 
  private:

@@ -22,10 +22,9 @@
 
 #pragma once
 
-#include <ringo/detail/block_thread.h>
+#include <ringo/detail/block_on_leaf.h>
 #include <ringo/detail/broadcast_channel.h>
 #include <ringo/sync/broadcast_error.h>
-#include <ringo/task.h>
 #include <ringo/usage_error.h>
 
 #include <atomic>
@@ -122,15 +121,8 @@ class Sender {
   }
   /// send_wait() for threads. Panics: UsageError on a worker thread.
   std::expected<std::size_t, SendError<T>> blocking_send(T value) const {
-    ringo::detail::refuse_on_worker("broadcast::Sender::blocking_send");
-    std::optional<std::expected<std::size_t, SendError<T>>> result;
-    const auto send_from_thread =
-        [](const Sender& sender, T inner,
-           std::optional<std::expected<std::size_t, SendError<T>>>& into) -> Task<void> {
-      into.emplace(co_await sender.send_wait(std::move(inner)));
-    };
-    ringo::detail::block_thread_on(send_from_thread(*this, std::move(value), result));
-    return *std::move(result);
+    return ringo::detail::block_on_leaf("broadcast::Sender::blocking_send",
+                                        send_wait(std::move(value)));
   }
 
   /// A receiver of what is sent from now on; it revives a channel that has none.
@@ -243,14 +235,7 @@ class [[nodiscard]] Receiver {
   [[nodiscard]] std::expected<T, RecvError> try_recv() { return channel_->receive(*cursor_); }
   /// recv() for threads. Panics: UsageError on a worker thread.
   std::expected<T, RecvError> blocking_recv() {
-    ringo::detail::refuse_on_worker("broadcast::Receiver::blocking_recv");
-    std::optional<std::expected<T, RecvError>> result;
-    const auto receive = [](Receiver& receiver,
-                            std::optional<std::expected<T, RecvError>>& into) -> Task<void> {
-      into.emplace(co_await receiver.recv());
-    };
-    ringo::detail::block_thread_on(receive(*this, result));
-    return *std::move(result);
+    return ringo::detail::block_on_leaf("broadcast::Receiver::blocking_recv", recv());
   }
 
   /// Another receiver of the same channel, which gets what is sent from now on.

@@ -20,11 +20,10 @@
 
 #pragma once
 
-#include <ringo/detail/block_thread.h>
+#include <ringo/detail/block_on_leaf.h>
 #include <ringo/detail/watch_channel.h>
 #include <ringo/result.h>
 #include <ringo/sync/mpsc_error.h>
-#include <ringo/task.h>
 
 #include <concepts>
 #include <cstddef>
@@ -203,25 +202,13 @@ class [[nodiscard]] Receiver {
 
   /// changed() for threads. Panics: UsageError on a worker thread.
   Result<void> blocking_changed() {
-    ringo::detail::refuse_on_worker("watch::Receiver::blocking_changed");
-    Result<void> result;
-    const auto wait = [](Receiver& receiver, Result<void>& into) -> Task<void> {
-      into = co_await receiver.changed();
-    };
-    ringo::detail::block_thread_on(wait(*this, result));
-    return result;
+    return ringo::detail::block_on_leaf("watch::Receiver::blocking_changed", changed());
   }
   /// wait_for() for threads. Panics: UsageError on a worker thread.
   template <std::predicate<const T&> Predicate>
   Result<Ref<T>> blocking_wait_for(Predicate accepts) {
-    ringo::detail::refuse_on_worker("watch::Receiver::blocking_wait_for");
-    std::optional<Result<Ref<T>>> result;
-    const auto wait = [](Receiver& receiver, Predicate& inner,
-                         std::optional<Result<Ref<T>>>& into) -> Task<void> {
-      into.emplace(co_await receiver.wait_for(std::ref(inner)));
-    };
-    ringo::detail::block_thread_on(wait(*this, accepts, result));
-    return *std::move(result);
+    return ringo::detail::block_on_leaf("watch::Receiver::blocking_wait_for",
+                                        wait_for(std::move(accepts)));
   }
 
   /// Whether there is a value that it has not seen. Errors: kClosed, if and only if all senders
