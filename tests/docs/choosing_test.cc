@@ -12,6 +12,7 @@
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/broadcast.h>
+#include <ringo/sync/broadcast_error.h>
 #include <ringo/sync/mpmc.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/mutex.h>
@@ -21,6 +22,7 @@
 #include <ringo/task.h>
 #include <ringo/yield.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>

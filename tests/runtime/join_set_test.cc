@@ -9,7 +9,10 @@
 // Thread safety: tests.
 
 #include <ringo/join_all.h>
+#include <ringo/join_error.h>
 #include <ringo/join_set.h>
+#include <ringo/result.h>
+#include <ringo/runtime.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/oneshot.h>
@@ -19,9 +22,8 @@
 #include <ringo/yield.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
-#include <memory>
+#include <expected>
 #include <numeric>
 #include <optional>
 #include <random>

@@ -5,19 +5,18 @@
 // Thread safety: tests.
 
 #include <ringo/join.h>
+#include <ringo/join_error.h>
+#include <ringo/result.h>
 #include <ringo/select.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
-#include <ringo/sync/oneshot.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <chrono>
-#include <cstddef>
-#include <memory>
+#include <expected>
 #include <optional>
 #include <stdexcept>
 #include <string>

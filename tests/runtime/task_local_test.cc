@@ -14,9 +14,9 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
+#include <cstddef>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 

@@ -8,23 +8,19 @@
 // Thread safety: tests.
 
 #include <ringo/cancellation_token.h>
-#include <ringo/join_set.h>
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
-#include <ringo/select.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <optional>
 #include <random>
-#include <stdexcept>
 #include <thread>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>

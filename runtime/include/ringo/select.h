@@ -36,6 +36,7 @@ namespace ringo {
 /// The first argument of a select() whose branches are looked at in the order of their writing.
 /// Without it the order is drawn anew at each look, so that no branch starves another.
 struct Biased {};
+// NOLINTNEXTLINE(readability-identifier-naming): reads as a word of the call.
 inline constexpr Biased biased{};
 
 namespace detail {
@@ -139,6 +140,8 @@ class Contest {
 template <class Derived, class ContestType>
 class SelectAwaiterBase : public Leaf {
  public:
+  SelectAwaiterBase& operator=(SelectAwaiterBase&&) = delete;
+
   [[nodiscard]] bool await_ready() const noexcept RINGO_EXCLUDES(no_suspend) { return false; }
   template <class AwaitingPromise>
   bool await_suspend(std::coroutine_handle<AwaitingPromise> awaiting) {
@@ -159,7 +162,6 @@ class SelectAwaiterBase : public Leaf {
   template <class... Args>
   explicit SelectAwaiterBase(Args&&... args) : contest_(std::forward<Args>(args)...) {}
   SelectAwaiterBase(SelectAwaiterBase&&) = default;
-  SelectAwaiterBase& operator=(SelectAwaiterBase&&) = delete;
   ~SelectAwaiterBase() = default;
 
   ContestType& contest() noexcept { return contest_; }
@@ -186,7 +188,7 @@ class VariantSelectAwaiter final
  public:
   using Output = std::variant<BranchValue<As>...>;
 
-  VariantSelectAwaiter(bool is_biased, As&&... awaitables)
+  explicit VariantSelectAwaiter(bool is_biased, As&&... awaitables)
       : Base(is_biased, all_enabled<As...>(), std::forward<As>(awaitables)...) {}
 
   Output await_resume() { return take(std::index_sequence_for<As...>()); }
@@ -365,8 +367,8 @@ template <class F>
 struct IsOtherwise<Otherwise<F>> : std::true_type {};
 
 template <class Else, class... Cases>
-auto select_cases(bool is_biased, Else&& otherwise, Cases&&... cases) {
-  using Awaiter = CaseSelectAwaiter<std::remove_cvref_t<Else>, std::remove_cvref_t<Cases>...>;
+auto select_cases(bool is_biased, Else otherwise, Cases... cases) {
+  using Awaiter = CaseSelectAwaiter<Else, Cases...>;
   Awaiter awaiter(is_biased, std::move(otherwise), std::move(cases)...);
   if constexpr (Awaiter::kIsTask) {
     return select_and_handle<typename Awaiter::Output::value_type>(std::move(awaiter));
@@ -375,11 +377,14 @@ auto select_cases(bool is_biased, Else&& otherwise, Cases&&... cases) {
   }
 }
 
-template <class Tuple, std::size_t... kIndices>
-auto select_with_otherwise(bool is_biased, Tuple&& all,
+template <class... Args, std::size_t... kIndices>
+auto select_with_otherwise(bool is_biased, std::tuple<Args&&...> all,
                            std::index_sequence<kIndices...> /*cases*/) {
-  return select_cases(is_biased, std::get<sizeof...(kIndices)>(std::move(all)),
-                      std::get<kIndices>(std::move(all))...);
+  return select_cases(is_biased,
+                      std::forward<std::tuple_element_t<sizeof...(kIndices), std::tuple<Args...>>>(
+                          std::get<sizeof...(kIndices)>(all)),
+                      std::forward<std::tuple_element_t<kIndices, std::tuple<Args...>>>(
+                          std::get<kIndices>(all))...);
 }
 
 template <class... Args>
@@ -394,8 +399,8 @@ auto select_any(bool is_biased, Args&&... args) {
                       std::tuple_element_t<sizeof...(Args) - 1, std::tuple<Args...>>>>::value,
                   "select: the arguments are either all awaitable, or all on(), on_value() and at "
                   "the end otherwise()");
-    return select_with_otherwise(is_biased, All(std::forward<Args>(args)...),
-                                 std::make_index_sequence<sizeof...(Args) - 1>());
+    return select_with_otherwise<Args...>(is_biased, All(std::forward<Args>(args)...),
+                                          std::make_index_sequence<sizeof...(Args) - 1>());
   }
 }
 

@@ -174,7 +174,7 @@ class Arm<Task<T>> : public ArmBranch {
  public:
   explicit Arm(Task<T>&& task) noexcept : body_(task.release()) {}
   Arm(Arm&& other) noexcept
-      : ArmBranch(std::move(other)), body_(std::exchange(other.body_, nullptr)) {}
+      : ArmBranch(static_cast<ArmBranch&&>(other)), body_(std::exchange(other.body_, nullptr)) {}
   Arm& operator=(Arm&&) = delete;
   ~Arm() { destroy(); }
 

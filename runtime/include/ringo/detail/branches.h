@@ -29,6 +29,7 @@ class BranchSlot {
   using Value = BranchValue<A>;
 
   explicit BranchSlot(A&& awaitable) : arm_(std::forward<A>(awaitable)) {}
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor): as noexcept as the awaitable's.
   BranchSlot(BranchSlot&& other) : arm_(std::move(other.arm_)) {}
   BranchSlot& operator=(BranchSlot&&) = delete;
   ~BranchSlot() = default;
