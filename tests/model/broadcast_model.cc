@@ -21,8 +21,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <new>
-#include <utility>
 
 #include "model/model.h"
 #include "model/model_task.h"

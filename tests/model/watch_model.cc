@@ -17,10 +17,7 @@
 #include <ringo/detail/wait_queue.h>
 #include <ringo/detail/watch_channel.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <new>
-#include <utility>
 
 #include "model/model.h"
 #include "model/model_task.h"

@@ -74,35 +74,16 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
 
   // ---- Senders
 
-  /// Sends to all receivers; returns how many. The item still has its value if there are none.
+  /// Sends to all receivers; returns how many. Nothing: there are none, the item has its value.
   [[nodiscard]] std::optional<std::size_t> publish(Slot::Item& item) noexcept {
-    // Both after the lock is released, in this order: whoever is woken may end the channel.
-    typename Slot::Displaced displaced;
-    WakeList woken;
-    bool is_now_vacant = false;
-    std::optional<std::size_t> reached;
-    {
+    typename Slot::Displaced displaced;  // destroyed after the lock
+    if (overflow != Overflow::kDisconnectSlow) [[likely]] {
       const MutexGuard guard(mutex_);
-      // relaxed: changed under the lock.
-      const std::uint64_t position = tail_.load(std::memory_order_relaxed);
-      std::uint32_t count = receiver_count_.load(std::memory_order_relaxed);
-      if (overflow == Overflow::kDisconnectSlow && count != 0 &&
-          position - oldest_wanted_ >= capacity) {
-        count = disconnect_slow(position);
-        is_now_vacant = count == 0;
-      }
-      if (count != 0) {
-        displaced = slot(position).write(position, item, count);
-        // release: whoever sees the tail sees the slot.
-        tail_.store(position + 1, std::memory_order_release);
-        waiting_.wake_all(woken);
-        reached = count;
+      if (waiting_.empty()) [[likely]] {
+        return put(item, displaced);
       }
     }
-    if (is_now_vacant) [[unlikely]] {
-      vacancy_waiters.wake_all();
-    }
-    return reached;
+    return publish_and_wake(item);
   }
 
   /// With the last sender.
@@ -276,6 +257,46 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
   [[nodiscard]] static bool is_disconnected(const Cursor& cursor) noexcept {
     // relaxed: by B5 whoever has found, with acquire, that a value was overwritten sees it.
     return cursor.disconnected_at.load(std::memory_order_relaxed) != Cursor::kNever;
+  }
+
+  /// publish() for when there is more to do than to store the value.
+  [[nodiscard, gnu::noinline]] std::optional<std::size_t> publish_and_wake(
+      Slot::Item& item) noexcept {
+    // Both after the lock is released, in this order: whoever is woken may end the channel.
+    typename Slot::Displaced displaced;
+    WakeList woken;
+    bool is_now_vacant = false;
+    std::optional<std::size_t> reached;
+    {
+      const MutexGuard guard(mutex_);
+      const std::uint64_t position = tail_.load(std::memory_order_relaxed);  // under the lock
+      if (overflow == Overflow::kDisconnectSlow && !is_vacant() &&
+          position - oldest_wanted_ >= capacity) {
+        is_now_vacant = disconnect_slow(position) == 0;
+      }
+      reached = put(item, displaced);
+      if (reached) {
+        waiting_.wake_all(woken);
+      }
+    }
+    if (is_now_vacant) {
+      vacancy_waiters.wake_all();
+    }
+    return reached;
+  }
+  /// Writes the next slot, if anybody will read it. Returns for how many.
+  std::optional<std::size_t> put(Slot::Item& item, Slot::Displaced& displaced) noexcept
+      RINGO_REQUIRES(mutex_) {
+    // relaxed: changed under the lock.
+    const std::uint64_t position = tail_.load(std::memory_order_relaxed);
+    const std::uint32_t count = receiver_count_.load(std::memory_order_relaxed);
+    if (count == 0) {
+      return std::nullopt;
+    }
+    displaced = slot(position).write(position, item, count);
+    // release: whoever sees the tail sees the slot.
+    tail_.store(position + 1, std::memory_order_release);
+    return count;
   }
 
   /// Returns how many are left.
