@@ -6,7 +6,7 @@
 function(ringo_set_warnings target)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wdeprecated-copy-dtor
-    -Woverloaded-virtual -Wcast-qual -Wundef
+    -Woverloaded-virtual -Wcast-qual
     -Wformat=2 -Wimplicit-fallthrough)
   if(RINGO_CLANG)
     target_compile_options(${target} PRIVATE -Wthread-safety -Wthread-safety-beta)
