@@ -129,8 +129,9 @@ class CancellationToken {
     return CancellationToken(detail::CancellationNode::make_child(node_));
   }
 
-  /// Cancels this token and all below it, and wakes who waits for them. Idempotent. Complexity:
-  /// O(tokens below it), without recursion.
+  /// Cancels this token and then, one by one, all below it, and wakes who waits for them. All of
+  /// them are cancelled when it returns, unless another call has begun and goes on. Idempotent.
+  /// Complexity: O(tokens below it), without recursion.
   void cancel() const noexcept { node_->cancel(); }
   [[nodiscard]] bool is_cancelled() const noexcept { return node_->is_cancelled(); }
 
