@@ -136,7 +136,7 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
 #ifndef RINGO_MODEL_GIVES_UP_LATE
     give_up(cursor, end_for(cursor));  // most of it, while the senders go on
 #endif
-    typename Slot::Dropped dropped;
+    [[maybe_unused]] typename Slot::Dropped dropped;
     std::size_t freed = 0;
     bool is_now_vacant = false;
     {
