@@ -9,9 +9,7 @@
 
 #include <ringo/ringo.h>
 
-#include <chrono>
 #include <cstdio>
-#include <optional>
 #include <string>
 #include <utility>
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """A ringo-server of one's own for the tests of this folder, and raw connections to it."""
+import fcntl
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -140,6 +143,13 @@ class Connection:
 
     def send(self, data):
         self.socket.sendall(data)
+
+    def until_arrived(self):
+        """Until the peer's kernel has everything that was sent."""
+        deadline = time.monotonic() + DEADLINE_S
+        while struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0] != 0:
+            if time.monotonic() > deadline:
+                raise TimeoutError("what was sent does not arrive")
 
     def reply(self):
         line = self.file.readline()
