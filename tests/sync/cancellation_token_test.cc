@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <thread>
@@ -232,6 +233,19 @@ Task<void> waits_for_cancellation() {
 
 TEST(CancellationToken, MayBeAbortedAnywhere) {
   testing_support::abort_at_every_step([] { return waits_for_cancellation(); });
+}
+
+TEST(CancellationToken, MayGoAsSoonAsItIsSeenToBeCancelled) {
+  for (int round = 0; round < 200; ++round) {
+    auto token = std::make_unique<CancellationToken>();
+    std::thread canceller([&cancelled = *token] { cancelled.cancel(); });
+    while (!token->is_cancelled()) {
+      std::this_thread::yield();
+    }
+    // The node goes with its last owner, while cancel() may not have returned.
+    *token = CancellationToken();
+    canceller.join();
+  }
 }
 
 TEST(CancellationToken, TreesChangeWhileTheyAreCancelled) {

@@ -429,6 +429,23 @@ TEST(MpscThrowing, FailedSendsTakeNoRoomAndStopNobody) {
   EXPECT_EQ(urx.try_recv().error(), TryRecvError::kEmpty);
 }
 
+TEST(MpscThrowing, DroppedReceiverMovesNothing) {
+  for (const bool is_bounded : {true, false}) {
+    auto [tx, rx] = mpsc::channel<Fragile>(4);
+    auto [utx, urx] = mpsc::unbounded_channel<Fragile>();
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_TRUE(
+          (is_bounded ? tx.try_send(Fragile(i)).has_value() : utx.send(Fragile(i)).has_value()));
+    }
+    Fragile::copies_until_failure = 0;
+    drop(std::move(rx));
+    drop(std::move(urx));
+    Fragile::copies_until_failure = -1;
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_EQ(tx.capacity(), 4U) << "the values were dropped, and have left their room";
+  }
+}
+
 TEST(MpscThrowing, FailedReceiveLosesNothing) {
   auto [tx, rx] = mpsc::channel<Fragile>(4);
   for (int i = 0; i < 4; ++i) {

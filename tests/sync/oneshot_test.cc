@@ -53,6 +53,21 @@ CO_TEST(Oneshot, ValueBeforeReceiver) {
   CO_ASSERT_EQ(*value, 7);
 }
 
+struct alignas(256) Wide {
+  explicit Wide(int n) : number(n) {}
+  int number;
+};
+
+CO_TEST(Oneshot, OfAnOverAlignedValue) {
+  for (int i = 0; i < 20; ++i) {
+    auto [tx, rx] = oneshot::channel<Wide>();
+    EXPECT_TRUE(tx.send(Wide(i)).has_value());
+    const Result<Wide> received = rx.try_recv().value();
+    CO_ASSERT_EQ(received->number, i);
+  }
+  co_return;
+}
+
 CO_TEST(Oneshot, ReceiverBeforeValue) {
   auto [tx, rx] = oneshot::channel<int>();
   spawn(send_after_yields(std::move(tx), 3, 8)).detach();

@@ -132,7 +132,11 @@ class CancellationToken {
   /// Cancels this token and then, one by one, all below it, and wakes who waits for them. All of
   /// them are cancelled when it returns, unless another call has begun and goes on. Idempotent.
   /// Complexity: O(tokens below it), without recursion.
-  void cancel() const noexcept { node_->cancel(); }
+  void cancel() const noexcept {
+    // Whoever sees the cancellation may destroy this token at once.
+    const std::shared_ptr<detail::CancellationNode> kept = node_;
+    kept->cancel();
+  }
   [[nodiscard]] bool is_cancelled() const noexcept { return node_->is_cancelled(); }
 
   /// Waits until the token is cancelled. Cancel safe.

@@ -69,24 +69,33 @@ void SemaphoreCore::grant(std::uint64_t word, WakeList& woken) noexcept {
 }
 
 bool SemaphoreCore::release_to_waiters(std::size_t count, std::size_t most_free) noexcept {
-  WakeList woken;
-  {
-    const MutexGuard guard(mutex_);
-    std::uint64_t word = word_.load(std::memory_order_relaxed);
-    do {
+  for (;;) {
+    WakeList woken;
+    {
+      const MutexGuard guard(mutex_);
+      if (!waiters_.empty()) {
+        const std::uint64_t word = word_.load(std::memory_order_relaxed);  // S1
+        if (word / kPermit + count > most_free) {
+          return false;
+        }
+        grant(word + count * kPermit, woken);
+        break;  // woken schedules them behind the lock
+      }
+    }
+    // The last waiter left before we had the lock. Not under it: whoever sees the permits may be
+    // the last user of the semaphore, and destroy it.
+    std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    while ((word & kHasWaiters) == 0) {
       if (word / kPermit + count > most_free) {
         return false;
       }
-      if (!waiters_.empty()) {
-        grant(word + count * kPermit, woken);  // S1: nobody else changes the word
-        break;
-      }
-      // The last waiter left before we had the lock: others use the fast path again.
       // release: as in release().
-    } while (!word_.compare_exchange_weak(word, word + count * kPermit, std::memory_order_acq_rel,
-                                          std::memory_order_relaxed));
+      if (word_.compare_exchange_weak(word, word + count * kPermit, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+        return true;
+      }
+    }
   }
-  woken.schedule_all();
   return true;
 }
 

@@ -98,6 +98,22 @@ class Channel {
     return taken.count;
   }
 
+  /// Consumer of a closed channel: destroys what is there, where it is.
+  void drop_values() noexcept {
+    for (;;) {
+      while (queue.has_ready()) {
+        queue.discard_front();
+        if (is_bounded) {
+          gate.release(1);
+        }
+      }
+      if (is_finished() || !has_unpublished()) {
+        return;
+      }
+      std::this_thread::yield();
+    }
+  }
+
   /// Consumer: nothing will ever come again.
   [[nodiscard]] bool is_finished() const noexcept {
     if (is_bounded) {

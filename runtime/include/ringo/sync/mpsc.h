@@ -302,8 +302,7 @@ class [[nodiscard]] Receiver {
   ~Receiver() {
     if (channel_) {
       close();
-      while (try_recv().has_value()) {
-      }
+      channel_->drop_values();
     }
   }
 

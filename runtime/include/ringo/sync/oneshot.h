@@ -14,7 +14,7 @@
 #pragma once
 
 #include <ringo/detail/block_on_leaf.h>
-#include <ringo/detail/frame_pool.h>
+#include <ringo/detail/handle_count.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/oneshot_core.h>
 #include <ringo/detail/task_core.h>
@@ -45,12 +45,7 @@ using ringo::detail::Branch;
 using Core = ringo::detail::OneshotCore;
 
 template <class T>
-struct Channel : Core {
-  static void* operator new(std::size_t size) { return ringo::detail::allocate_frame(size); }
-  static void operator delete(void* channel, std::size_t size) noexcept {
-    ringo::detail::free_frame(channel, size);
-  }
-
+struct Channel : Core, ringo::detail::PooledObject {
   std::optional<T> value;  // the sender's until VALUE is set, then the receiver's
 };
 
