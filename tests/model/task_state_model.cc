@@ -178,6 +178,8 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
 #else
     if (state.remove_join_waker()) {
       take_waker();
+    } else {
+      RL_ASSERT(!state.remove_join_waker());  // the completer's it stays
     }
 #endif
   }

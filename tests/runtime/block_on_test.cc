@@ -24,6 +24,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -130,6 +131,34 @@ TEST(BlockOn, SpawnedTasksGoOnAfterItOnlyOnMultiThread) {
 
 Task<void> sleeps(Duration duration) {
   co_await time::sleep(duration);
+}
+
+TEST(BlockingPool, AJobIsRunThoughTheLastThreadAllowedIsLeaving) {
+  std::atomic<int> stops{0};
+  std::atomic<bool> is_submitted{false};
+  Runtime runtime =
+      testing_support::build_runtime(Builder::current_thread()
+                                         .max_blocking_threads(1)
+                                         .thread_keep_alive(std::chrono::nanoseconds(1))
+                                         .on_thread_stop([&] {
+                                           // The first thread that leaves is held where it takes no
+                                           // job any more.
+                                           if (++stops == 1) {
+                                             stops.notify_all();
+                                             is_submitted.wait(false);
+                                           }
+                                         }));
+  const Handle::EnterGuard entered = runtime.enter();
+  spawn_blocking([] {}).detach();
+  stops.wait(0);
+  std::atomic<bool> has_run{false};
+  spawn_blocking([&has_run] {
+    has_run = true;
+    has_run.notify_all();
+  }).detach();
+  is_submitted = true;
+  is_submitted.notify_all();
+  has_run.wait(false);
 }
 
 TEST(CurrentThread, SeveralThreadsDriveInTurn) {

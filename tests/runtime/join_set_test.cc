@@ -8,6 +8,7 @@
 //
 // Thread safety: tests.
 
+#include <ringo/join.h>
 #include <ringo/join_all.h>
 #include <ringo/join_error.h>
 #include <ringo/join_set.h>
@@ -22,6 +23,7 @@
 #include <ringo/yield.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <expected>
 #include <numeric>
@@ -358,6 +360,46 @@ CO_TEST(JoinSet, DetachedTasksGoOn) {
   EXPECT_TRUE(set.is_empty());
   const Result<int> sent = co_await std::move(rx);
   EXPECT_EQ(sent.value(), 3);
+}
+
+CO_TEST(JoinSet, IsUsableAfterDetachingTasksThatHaveEnded) {
+  JoinSet<int> set;
+  for (int round = 0; round < 20; ++round) {
+    const AbortHandle ended = set.spawn(after_yields(1, 0));
+    set.spawn(after_yields(2, round % 5));
+    while (!ended.is_finished()) {
+      co_await yield_now();
+    }
+    set.detach_all();
+    EXPECT_FALSE(set.try_join_next().has_value());
+    set.spawn(after_yields(3, 1));
+    const std::optional<JoinResult<int>> next = co_await set.join_next();
+    CO_ASSERT_TRUE(next && next->has_value());
+    CO_ASSERT_EQ(**next, 3);
+  }
+}
+
+Task<int> receive(oneshot::Receiver<int> receiver) {
+  const Result<int> received = co_await std::move(receiver);
+  co_return received.value();
+}
+Task<void> give_up_and_send(JoinHandle<int>& awaited, oneshot::Sender<int> sender) {
+  const Result<JoinResult<int>> none = co_await time::timeout(1ms, awaited);
+  EXPECT_FALSE(none.has_value());
+  (void)std::move(sender).send(5);
+}
+Task<int> await_value(JoinHandle<int>& awaited) {
+  const JoinResult<int> joined = co_await awaited;
+  co_return joined.value();
+}
+
+CO_TEST(JoinHandle, IsStillAwaitedWhenAnEarlierAwaitOfItGivesUp) {
+  auto [tx, rx] = oneshot::channel<int>();
+  auto handle = spawn(receive(std::move(rx)));
+  const auto [nothing, joined] =
+      co_await join(give_up_and_send(handle, std::move(tx)), await_value(handle));
+  (void)nothing;
+  EXPECT_EQ(joined, 5);
 }
 
 CO_TEST(JoinSet, TryJoinNextGivesWhatHasEnded) {

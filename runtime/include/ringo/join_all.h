@@ -158,6 +158,9 @@ class MembersAwaiter : public Leaf {
     bool are_gone = true;
     for (MemberCell<T>* member : members_) {
       are_gone = MemberCell<T>::cancel(*member) && are_gone;
+      if (std::exchange(member->wants_turn, false) && member->state.notify()) {
+        ready_.push_back(*member);  // it has yielded; else it is queued, or will be
+      }
     }
     if (!are_gone && group_->take_ready_or_wait(ready_, *branch_)) {
       wake(*branch_);

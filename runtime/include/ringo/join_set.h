@@ -125,7 +125,11 @@ class JoinSetState {
       }
       auto& entry = static_cast<Entry&>(*woken);
       (void)entry.state.start_running();
-      if (entry.handle->is_finished()) {
+      if (!entry.handle) {
+        // Detached while its task's end was under way.
+        (void)entry.state.complete();
+        release(entry);
+      } else if (entry.handle->is_finished()) {
         (void)entry.state.complete();
         release(entry);  // the life reference; the set's is left
         ended_ = &entry;
@@ -149,15 +153,29 @@ class JoinSetState {
     if (entry == nullptr) {
       return std::nullopt;
     }
+    const EntryRemoval removal(*this, *entry);  // also if moving the result throws
     std::optional<Ended> ended;
     ended.emplace(entry->handle->id(), entry->end->await_resume());
-    entry->end.reset();
-    entry->handle.reset();
-    remove(*entry);
     return ended;
   }
 
  private:
+  class EntryRemoval {
+   public:
+    EntryRemoval(JoinSetState& set, Entry& entry) noexcept : set_(set), entry_(entry) {}
+    EntryRemoval(const EntryRemoval&) = delete;
+    EntryRemoval& operator=(const EntryRemoval&) = delete;
+    ~EntryRemoval() {
+      entry_.end.reset();
+      entry_.handle.reset();
+      set_.remove(entry_);
+    }
+
+   private:
+    JoinSetState& set_;
+    Entry& entry_;
+  };
+
   void remove(Entry& entry) noexcept {
     entries_.remove(entry);
     --size_;

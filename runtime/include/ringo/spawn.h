@@ -55,11 +55,15 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
   JoinAwaiter(JoinAwaiter&& other) noexcept
       : LeafAwaiter<JoinAwaiter>(other),
         cell_(other.cell_),
-        is_enlisted_(std::exchange(other.is_enlisted_, false)) {}
+        registered_(std::exchange(other.registered_, 0)) {}
   JoinAwaiter& operator=(JoinAwaiter&&) = delete;
   ~JoinAwaiter() {
-    if (is_enlisted_ && cell_->state.remove_join_waker()) {
-      take_waker();
+    // Only our own waker: the handle may be awaited in another branch since.
+    if (registered_ != 0 && cell_->state.remove_join_waker() &&
+        // acq_rel: as in WakerSlot::take().
+        cell_->join_slot.compare_exchange_strong(registered_, 0, std::memory_order_acq_rel,
+                                                 std::memory_order_relaxed)) {
+      (void)Waker::from_word(registered_);
     }
   }
 
@@ -80,7 +84,7 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
       take_waker();
       return false;
     }
-    is_enlisted_ = true;
+    registered_ = branch.word;
     return true;
   }
   bool is_ended() noexcept { return cell_->state.is_complete(); }
@@ -110,7 +114,7 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
   }
 
   OutputCell<T>* cell_;
-  bool is_enlisted_ = false;
+  BranchWord registered_ = 0;  ///< the branch whose waker we have put into the slot
 };
 
 }  // namespace detail

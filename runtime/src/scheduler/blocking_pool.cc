@@ -76,7 +76,7 @@ void BlockingPool::submit(TaskHeader& job, std::shared_ptr<RuntimeShared> runtim
       (tail_ == nullptr ? head_ : tail_->queue_next) = &job;
       tail_ = &job;
       ++depth_;
-      if (idle_ >= depth_ || threads_ >= max_threads_) {
+      if (idle_ >= depth_ || threads_ - leaving_ >= max_threads_) {
         changed_.notify_one();
         return;
       }
@@ -96,7 +96,7 @@ void BlockingPool::submit(TaskHeader& job, std::shared_ptr<RuntimeShared> runtim
     {
       const MutexGuard guard(mutex_);
       --threads_;
-      if (threads_ == 0) {
+      if (threads_ == leaving_) {
         orphaned = std::exchange(head_, nullptr);
         tail_ = nullptr;
         depth_ = 0;
@@ -113,6 +113,7 @@ TaskHeader* BlockingPool::next_job() noexcept {
   bool has_time = true;
   while (head_ == nullptr) {
     if (is_closed_ || !has_time) {
+      ++leaving_;
       return nullptr;
     }
     ++idle_;
@@ -156,6 +157,7 @@ void BlockingPool::thread_main(std::shared_ptr<RuntimeShared> runtime) noexcept 
   thread_context.runtime = nullptr;
   const MutexGuard guard(mutex_);
   --threads_;
+  --leaving_;
   changed_.notify_all();
 }
 

@@ -56,6 +56,7 @@ class BlockingPool {
   std::size_t depth_ RINGO_GUARDED_BY(mutex_) = 0;
   std::size_t threads_ RINGO_GUARDED_BY(mutex_) = 0;
   std::size_t idle_ RINGO_GUARDED_BY(mutex_) = 0;
+  std::size_t leaving_ RINGO_GUARDED_BY(mutex_) = 0;  ///< of threads_: takes no job any more
   std::size_t running_ RINGO_GUARDED_BY(mutex_) = 0;  ///< jobs taken from the queue, not yet ended
   bool is_closed_ RINGO_GUARDED_BY(mutex_) = false;
 };

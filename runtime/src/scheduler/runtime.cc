@@ -56,7 +56,20 @@ class ThreadTask final : public Schedule {
   }
   ThreadTask(const ThreadTask&) = delete;
   ThreadTask& operator=(const ThreadTask&) = delete;
-  ~ThreadTask() { release(*cell_); }
+  ~ThreadTask() {
+    if (!has_ended_) {
+      // An exception has ended the wait. Whoever has scheduled the task may not be done with us.
+      if (!cell_->state.cancel()) {
+        while (!parker_.take_scheduled()) {
+          parker_.park();
+        }
+      }
+      (void)cell_->state.start_running();
+      (void)cell_->kind->cancel(*cell_);
+      complete_and_release(*cell_);
+    }
+    release(*cell_);
+  }
 
   void schedule(TaskHeader& /*task*/) noexcept override {
     // The last that this thread does here: the owner may be gone with it.

@@ -318,6 +318,10 @@ bool RuntimeShared::take_seat(ThreadParker& waiting) {
   if (must_move) {
     // A ring belongs to the thread that made it.
     if (const Result<void> moved = workers_.front()->move_driver_here(); !moved) {
+      {
+        const MutexGuard guard(seat_mutex_);
+        last_driver_ = 0;  // the ring is still another thread's
+      }
       leave_seat();
       throw std::runtime_error(moved.error().message());
     }

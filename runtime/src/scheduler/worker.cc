@@ -57,6 +57,9 @@ Result<void> Worker::open_driver() {
 }
 
 Result<void> Worker::move_driver_here() {
+  if (driver_ == nullptr) {
+    return {};  // the runtime has been shut down meanwhile
+  }
   RINGO_TRY_RETURN(auto fresh, make_driver(shared_.system()));
   handle_->attach(fresh.get());
   driver_->move_sources_to(*fresh);

@@ -176,11 +176,15 @@ class TaskState {
   /// taken out of the slot, by exchange. False: it is the completer's (T5).
   [[nodiscard]] bool remove_join_waker() {
     Word old = word_.load(std::memory_order_acquire);
-    if ((old & kComplete) == 0) {
-      // acq_rel: a completer that sees it goes by exchange, and so do we after one that did not.
-      old = word_.fetch_or(kJoinMoved, std::memory_order_acq_rel);
+    while ((old & kComplete) == 0) {
+      // acq_rel: a completer that sees it goes by exchange, and so do we. Not set after COMPLETE:
+      // the waker that the completer has got would seem to be in the slot still.
+      if (word_.compare_exchange_weak(old, old | kJoinMoved, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+        return true;
+      }
     }
-    return (old & kComplete) == 0 || (old & kJoinMoved) != 0;
+    return (old & kJoinMoved) != 0;
   }
 
   /// By the JoinHandle's destructor. True: the task is complete, so the output is the caller's to
