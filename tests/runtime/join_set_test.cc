@@ -23,7 +23,6 @@
 #include <ringo/yield.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <expected>
 #include <numeric>
