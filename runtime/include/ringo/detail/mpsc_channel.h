@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include <ringo/detail/handle_count.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/mpsc_gate.h>
 #include <ringo/detail/mpsc_queue.h>
@@ -42,13 +43,12 @@ using ringo::detail::MpscGate;
 using ringo::detail::MpscQueue;
 
 template <class T>
-class Channel {
+class Channel : public ringo::detail::RefCounted<Channel<T>> {
  public:
   Channel(std::size_t capacity, bool bounded) noexcept
-      : max_capacity(capacity), is_bounded(bounded), gate(capacity), queue(gate) {}
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
-  ~Channel() = default;
+      : max_capacity(capacity), is_bounded(bounded), gate(capacity), queue(gate) {
+    this->add_reference();  // the strong senders'
+  }
 
   /// Queues a value for which there is a permit. If moving it throws, the permit is given back.
   void publish(T&& value) { publish_at(gate.claim(), std::move(value)); }
@@ -163,42 +163,10 @@ class Channel {
     return length <= MpscQueue<T>::kMaxLength ? length : 0;
   }
 
-  void add_strong() noexcept {
-    // relaxed: made from a strong one, which keeps the channel open meanwhile.
-    strong_.fetch_add(1, std::memory_order_relaxed);
-  }
   void drop_strong() noexcept {
-    // acq_rel: all sends happen before the close.
-    if (strong_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (senders.drop()) {
       close();
-      release();
-    }
-  }
-  /// From a weak one. False: the last strong one has gone.
-  [[nodiscard]] bool upgrade() noexcept {
-    std::size_t count = strong_.load(std::memory_order_relaxed);  // the compare-and-swap decides
-    while (count != 0) {
-      if (strong_.compare_exchange_weak(count, count + 1, std::memory_order_acq_rel,
-                                        std::memory_order_relaxed)) {
-        return true;
-      }
-    }
-    return false;
-  }
-  void add_weak() noexcept { weak_.fetch_add(1, std::memory_order_relaxed); }  // a mere number
-  void drop_weak() noexcept { weak_.fetch_sub(1, std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t strong_count() const noexcept {
-    return strong_.load(std::memory_order_acquire);  // a number for the user; see drop_strong()
-  }
-  [[nodiscard]] std::size_t weak_count() const noexcept {
-    return weak_.load(std::memory_order_acquire);
-  }
-
-  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept {
-    // acq_rel: all uses happen before the destruction.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      delete this;
+      this->release();
     }
   }
 
@@ -207,6 +175,7 @@ class Channel {
   MpscGate gate;
   MpscQueue<T> queue;
   ringo::detail::WaitList closed_waiters;
+  ringo::detail::HandleCount senders{1};  ///< which together hold one reference
 
  private:
   static constexpr std::uint64_t kNotClosed = UINT64_MAX;
@@ -226,48 +195,11 @@ class Channel {
   };
 
   std::atomic<std::uint64_t> end_{kNotClosed};  // unbounded: how many had been claimed
-  std::atomic<std::size_t> strong_{1};
-  std::atomic<std::size_t> weak_{0};
-  std::atomic<std::size_t> references_{1};  // the strong senders'
 };
 
 /// A reference to the channel's memory.
 template <class T>
-class ChannelRef {
- public:
-  ChannelRef() = default;
-  static ChannelRef make(std::size_t capacity, bool is_bounded) {
-    ChannelRef made;
-    made.channel_ = new Channel<T>(capacity, is_bounded);
-    made.channel_->add_reference();
-    return made;
-  }
-  explicit ChannelRef(Channel<T>& channel) noexcept : channel_(&channel) {
-    channel.add_reference();
-  }
-  ChannelRef(const ChannelRef& other) noexcept : channel_(other.channel_) {
-    if (channel_ != nullptr) {
-      channel_->add_reference();
-    }
-  }
-  ChannelRef(ChannelRef&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
-  ChannelRef& operator=(ChannelRef other) noexcept {
-    std::swap(channel_, other.channel_);
-    return *this;
-  }
-  ~ChannelRef() {
-    if (channel_ != nullptr) {
-      channel_->release();
-    }
-  }
-
-  [[nodiscard]] explicit operator bool() const noexcept { return channel_ != nullptr; }
-  Channel<T>* operator->() const noexcept { return channel_; }
-  Channel<T>& operator*() const noexcept { return *channel_; }
-
- private:
-  Channel<T>* channel_ = nullptr;
-};
+using ChannelRef = ringo::detail::RefPtr<Channel<T>>;
 
 /// What bounded and unbounded senders have in common.
 template <class T>
@@ -277,7 +209,7 @@ class SenderBase {
   explicit SenderBase(const ChannelRef<T>& channel) noexcept : channel_(&*channel) {}
   SenderBase(const SenderBase& other) noexcept : channel_(other.channel_) {
     if (channel_ != nullptr) {
-      channel_->add_strong();
+      channel_->senders.add();
     }
   }
   SenderBase(SenderBase&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
@@ -299,8 +231,8 @@ class SenderBase {
   [[nodiscard]] bool same_channel(const SenderBase& other) const noexcept {
     return channel_ == other.channel_;
   }
-  [[nodiscard]] std::size_t strong_count() const noexcept { return channel_->strong_count(); }
-  [[nodiscard]] std::size_t weak_count() const noexcept { return channel_->weak_count(); }
+  [[nodiscard]] std::size_t strong_count() const noexcept { return channel_->senders.strong(); }
+  [[nodiscard]] std::size_t weak_count() const noexcept { return channel_->senders.weak(); }
 
  protected:
   [[nodiscard]] Channel<T>& channel() const noexcept { return *channel_; }
@@ -317,11 +249,11 @@ template <class T, class Strong>
 class WeakSenderBase {
  public:
   explicit WeakSenderBase(const SenderBase<T>& sender) noexcept : channel_(sender.channel_ref()) {
-    channel_->add_weak();
+    channel_->senders.add_weak();
   }
   WeakSenderBase(const WeakSenderBase& other) noexcept : channel_(other.channel_) {
     if (channel_) {
-      channel_->add_weak();
+      channel_->senders.add_weak();
     }
   }
   WeakSenderBase(WeakSenderBase&& other) noexcept : channel_(std::move(other.channel_)) {}
@@ -331,19 +263,19 @@ class WeakSenderBase {
   }
   ~WeakSenderBase() {
     if (channel_) {
-      channel_->drop_weak();
+      channel_->senders.drop_weak();
     }
   }
 
   /// A sender again, unless the last one has gone.
   [[nodiscard]] std::optional<Strong> upgrade() const noexcept {
-    if (!channel_->upgrade()) {
+    if (!channel_->senders.upgrade()) {
       return std::nullopt;
     }
     return Strong(channel_);
   }
-  [[nodiscard]] std::size_t strong_count() const noexcept { return channel_->strong_count(); }
-  [[nodiscard]] std::size_t weak_count() const noexcept { return channel_->weak_count(); }
+  [[nodiscard]] std::size_t strong_count() const noexcept { return channel_->senders.strong(); }
+  [[nodiscard]] std::size_t weak_count() const noexcept { return channel_->senders.weak(); }
 
  private:
   ChannelRef<T> channel_;

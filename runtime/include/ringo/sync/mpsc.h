@@ -354,9 +354,9 @@ class [[nodiscard]] Receiver {
   [[nodiscard]] std::size_t capacity() const noexcept { return channel_->gate.load().permits(); }
   [[nodiscard]] std::size_t max_capacity() const noexcept { return channel_->max_capacity; }
   [[nodiscard]] std::size_t sender_strong_count() const noexcept {
-    return channel_->strong_count();
+    return channel_->senders.strong();
   }
-  [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_->weak_count(); }
+  [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_->senders.weak(); }
 
  private:
   detail::ChannelRef<T> channel_;
@@ -380,14 +380,14 @@ template <class T>
   if (capacity == 0 || capacity > kMaxCapacity) {
     ringo::detail::throw_usage_error("mpsc::channel: the capacity must be from 1 to 2^29 - 1");
   }
-  auto shared = detail::ChannelRef<T>::make(capacity, true);
+  const detail::ChannelRef<T> shared(*new detail::Channel<T>(capacity, true));
   return {Sender<T>(shared), Receiver<T>(shared)};
 }
 
 /// A channel without a limit.
 template <class T>
 [[nodiscard]] UnboundedHalves<T> unbounded_channel() {
-  auto shared = detail::ChannelRef<T>::make(0, false);
+  const detail::ChannelRef<T> shared(*new detail::Channel<T>(0, false));
   return {UnboundedSender<T>(shared), Receiver<T>(shared)};
 }
 
