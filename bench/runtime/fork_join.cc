@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// Recursive fork-join by full tasks: each spawned node has its own cell and handle.
+// Recursive fork-join: by full tasks, each with its own cell and handle, and by fork_join().
 //
 // Thread safety: none; called by the main thread.
 
+#include <ringo/fork_join.h>
 #include <ringo/join_error.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "harness.h"
@@ -42,6 +45,14 @@ Task<std::uint64_t> fib_spawn_one(unsigned n) {
   co_return a.value() + b;
 }
 
+Task<std::uint64_t> fib_fork(unsigned n) {
+  if (n < 2) {
+    co_return n;
+  }
+  const auto [a, b] = co_await ringo::fork_join(fib_fork(n - 1), fib_fork(n - 2));
+  co_return a + b;
+}
+
 /// A tree whose inner nodes have ten children; the leaves return their numbers.
 Task<std::uint64_t> skynet(std::uint64_t first, std::uint64_t leaves) {
   if (leaves == 1) {
@@ -59,6 +70,45 @@ Task<std::uint64_t> skynet(std::uint64_t first, std::uint64_t leaves) {
     sum += part.value();
   }
   co_return sum;
+}
+
+Task<std::uint64_t> skynet_fork(std::uint64_t first, std::uint64_t leaves) {
+  if (leaves == 1) {
+    co_return first;
+  }
+  const std::uint64_t share = leaves / 10;
+  std::array<Task<std::uint64_t>, 10> children{skynet_fork(first, share),
+                                               skynet_fork(first + share, share),
+                                               skynet_fork(first + 2 * share, share),
+                                               skynet_fork(first + 3 * share, share),
+                                               skynet_fork(first + 4 * share, share),
+                                               skynet_fork(first + 5 * share, share),
+                                               skynet_fork(first + 6 * share, share),
+                                               skynet_fork(first + 7 * share, share),
+                                               skynet_fork(first + 8 * share, share),
+                                               skynet_fork(first + 9 * share, share)};
+  const std::array<std::uint64_t, 10> parts = co_await ringo::fork_join(std::move(children));
+  std::uint64_t sum = 0;
+  for (const std::uint64_t part : parts) {
+    sum += part;
+  }
+  co_return sum;
+}
+
+Task<Sample> run_fib_fork(unsigned n, std::uint64_t expected) {
+  const Stopwatch stopwatch;
+  const std::uint64_t result = co_await fib_fork(n);
+  const Sample sample = stopwatch.stop();
+  require(result == expected, "fib30_fork: a wrong number");
+  co_return sample;
+}
+
+Task<Sample> run_skynet_fork(std::uint64_t leaves) {
+  const Stopwatch stopwatch;
+  const std::uint64_t sum = co_await skynet_fork(0, leaves);
+  const Sample sample = stopwatch.stop();
+  require(sum == leaves * (leaves - 1) / 2, "skynet_1m_fork: a wrong sum");
+  co_return sample;
 }
 
 Task<Sample> run_fib_both(unsigned n, std::uint64_t expected) {
@@ -110,6 +160,8 @@ void run_fork_join_benchmarks(Suite& suite) {
   const std::uint64_t leaves = is_quick ? 1'000 : 1'000'000;
   const std::size_t tasks = (leaves * 10 - 1) / 9;
   suite.task("skynet_1m", tasks, [=] { return run_skynet(leaves); });
+  suite.task("fib30_fork", nodes, [=] { return run_fib_fork(n, expected); });
+  suite.task("skynet_1m_fork", tasks, [=] { return run_skynet_fork(leaves); });
 }
 
 }  // namespace bench

@@ -75,7 +75,7 @@ struct MemberCell final : OutputCell<T> {
     if (!cell.body) {
       return true;
     }
-    if (cell.root.leaf != nullptr && !cell.root.leaf->cancel()) {
+    if (!cancel_branch(cell.root)) {
       return false;
     }
     cell.root.leaf = nullptr;

@@ -92,6 +92,12 @@ class Idle {
     return searching(state_.fetch_sub(kOneSearching, std::memory_order_seq_cst)) == 1;
   }
 
+  /// For ForkStack::is_wake_useful(), which looks at the word without W4.
+  [[nodiscard]] const Atomic<std::uint64_t>& state() const noexcept { return state_; }
+  [[nodiscard]] std::uint64_t all_awake() const noexcept {
+    return std::uint64_t{workers_} << kUnparkedShift;
+  }
+
  private:
   static constexpr unsigned kUnparkedShift = 32;
   static constexpr std::uint64_t kOneSearching = 1;

@@ -152,8 +152,9 @@ void RuntimeShared::notify_one() noexcept {
 
 bool RuntimeShared::has_queued_work() noexcept {
   return injection_.length() != 0 ||
-         std::any_of(workers_.begin(), workers_.end(),
-                     [](const auto& worker) { return worker->queue().length() != 0; });
+         std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+           return worker->queue().length() != 0 || !worker->forks().looks_empty();
+         });
 }
 
 void RuntimeShared::unpark_all() noexcept {

@@ -32,6 +32,7 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
     : shared_(shared),
       index_(index),
       is_alone_(shared.config().worker_threads == 1),
+      forks_(is_alone_ ? nullptr : &shared.idle().state(), shared.idle().all_awake()),
       is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
       until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
@@ -43,6 +44,7 @@ Worker::~Worker() = default;
 Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
   thread_context = Context();
   thread_context.worker = &worker;
+  thread_context.forks = &worker.forks_;
   thread_context.runtime = &worker.shared_;
 }
 
@@ -149,7 +151,11 @@ void Worker::run_task(TaskHeader& task) noexcept {
     task.ready_taken = task.ready.exchange(0, std::memory_order_acquire);
   }
   thread_context.task = &task;
+  const std::int64_t fork_mark = forks_.mark();
   const bool has_ended = is_cancelled ? task.kind->cancel(task) : task.kind->poll(task);
+  if (!has_ended) {
+    forks_.promote_above(fork_mark);  // before another thread may run the task
+  }
   thread_context.task = nullptr;
   if (has_ended) {
     finish(task);
@@ -254,6 +260,11 @@ TaskHeader* Worker::steal() noexcept {
       count(counters_.steals, stolen);
       count(counters_.steal_operations);
       return task;
+    }
+    if (ForkItem* item = victim.forks().steal()) {
+      count(counters_.steals);
+      count(counters_.steal_operations);
+      return &make_fork_task(*item, new_task_id());
     }
   }
   return take_injected();

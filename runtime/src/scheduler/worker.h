@@ -11,6 +11,7 @@
 #pragma once
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/fork_core.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/metrics.h>
 
@@ -78,6 +79,7 @@ class Worker {
   /// Any thread.
   void unpark() noexcept { handle_->unpark(); }
   [[nodiscard]] Queue& queue() noexcept { return queue_; }
+  [[nodiscard]] ForkStack& forks() noexcept { return forks_; }
   [[nodiscard]] const std::shared_ptr<DriverHandle>& handle() const noexcept { return handle_; }
   [[nodiscard]] RuntimeShared& shared() const noexcept { return shared_; }
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
@@ -139,6 +141,7 @@ class Worker {
   const std::uint32_t index_;
   const bool is_alone_;  ///< the runtime's only worker: nobody steals, nobody need be woken
   Queue queue_;
+  ForkStack forks_;
   TaskHeader* lifo_slot_ = nullptr;
   bool is_lifo_enabled_ = true;
   unsigned lifo_runs_ = 0;  ///< since a task was last taken from a queue

@@ -138,7 +138,7 @@ class Arm : public ArmBranch {
   [[nodiscard]] bool run() noexcept { return awaiter_->ended(); }
   /// Destroys what waits. False: it is pinned; ask again after the next wake.
   [[nodiscard]] bool cancel() noexcept {
-    if (leaf != nullptr && !leaf->cancel()) {
+    if (!cancel_branch(*this)) {
       return false;
     }
     finish();
@@ -185,7 +185,7 @@ class Arm<Task<T>> : public ArmBranch {
   }
   [[nodiscard]] bool run() noexcept { return run_branch(*this, body_); }
   [[nodiscard]] bool cancel() noexcept {
-    if (leaf != nullptr && !leaf->cancel()) {
+    if (!cancel_branch(*this)) {
       return false;
     }
     finish();

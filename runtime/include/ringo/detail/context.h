@@ -13,6 +13,7 @@ namespace ringo::detail {
 
 struct TaskHeader;
 class Worker;
+class ForkStack;
 class RuntimeShared;
 
 /// How many operations a task may complete without suspending before it must let others run
@@ -25,6 +26,7 @@ struct Context {
   RuntimeShared* runtime =
       nullptr;                 ///< the runtime that spawn() uses: the worker's, or an entered one
   TaskHeader* task = nullptr;  ///< the task that runs now
+  ForkStack* forks = nullptr;  ///< the worker's
   std::uint32_t budget = kUnlimitedBudget;
 #if !RINGO_SYMMETRIC_TRANSFER
   void* next_coroutine = nullptr;  ///< the trampoline's: see transfer() in promise.h

@@ -19,6 +19,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -90,13 +91,52 @@ template <class A>
 concept Awaitable = LeafAwaitable<A> || MakesAwaiter<A> ||
                     (IsTask<std::remove_cvref_t<A>>::value && !std::is_lvalue_reference_v<A>);
 
+/// Who goes on when a coroutine has ended: the one that awaits it, a fork_join of which it is a
+/// child, or nobody (then whoever runs the branch sees done()).
+class Continuation {
+ public:
+  Continuation() = default;
+  Continuation& operator=(std::coroutine_handle<> awaiting) noexcept {
+    word_ = reinterpret_cast<std::uintptr_t>(awaiting.address());
+    return *this;
+  }
+  Continuation& operator=(PinnedLeaf& fork) noexcept {
+    word_ = reinterpret_cast<std::uintptr_t>(&fork) | kNotACoroutine;
+    return *this;
+  }
+
+  /// By the coroutine that has ended: what await_suspend returns.
+  [[nodiscard]] std::coroutine_handle<> next() const noexcept {
+    if ((word_ & kNotACoroutine) == 0) [[likely]] {
+      return transfer(coroutine());
+    }
+    PinnedLeaf* const parent = fork();
+    return parent == nullptr ? std::noop_coroutine() : parent->child_ended();
+  }
+
+  [[nodiscard]] bool is_coroutine() const noexcept { return (word_ & kNotACoroutine) == 0; }
+  /// Requires: is_coroutine().
+  [[nodiscard]] std::coroutine_handle<> coroutine() const noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a tagged pointer is one.
+    return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(word_));
+  }
+  /// Requires: not is_coroutine(). Null: nobody.
+  [[nodiscard]] PinnedLeaf* fork() const noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): as above.
+    return reinterpret_cast<PinnedLeaf*>(word_ & ~kNotACoroutine);
+  }
+
+ private:
+  static constexpr std::uintptr_t kNotACoroutine = 1;  // frames and leaves are aligned
+
+  std::uintptr_t word_ = kNotACoroutine;
+};
+
 struct FinalAwaiter {
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <class Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-    // Null at the root of a branch: whoever runs the branch sees done().
-    const std::coroutine_handle<> continuation = ended.promise().continuation;
-    return continuation ? transfer(continuation) : std::noop_coroutine();
+    return ended.promise().continuation.next();
   }
   void await_resume() const noexcept {}
 };
@@ -161,7 +201,7 @@ class PromiseBase {
     return {};
   }
 
-  std::coroutine_handle<> continuation;
+  Continuation continuation;
   Branch* branch = nullptr;
 };
 

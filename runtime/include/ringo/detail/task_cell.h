@@ -70,7 +70,7 @@ struct TaskCell final : OutputCell<T> {
 
   static bool cancel(TaskHeader& header) noexcept {
     auto& cell = static_cast<TaskCell&>(header);
-    if (cell.root.leaf != nullptr && !cell.root.leaf->cancel()) {
+    if (!cancel_branch(cell.root)) {
       return false;
     }
     cell.root.leaf = nullptr;

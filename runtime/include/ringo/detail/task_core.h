@@ -34,6 +34,7 @@
 namespace ringo::detail {
 
 class Leaf;
+class PinnedLeaf;
 struct TaskHeader;
 class OwnedTasks;
 
@@ -79,7 +80,8 @@ struct Branch {
   }
 
   BranchWord word;
-  Leaf* leaf = nullptr;  ///< where it waits; null while it runs or has not started
+  Leaf* leaf = nullptr;       ///< where it waits; null while it runs or has not started
+  PinnedLeaf* pin = nullptr;  ///< the innermost of those that have lent a frame of it
 };
 
 /// The innermost wait of a branch. All of it is used by the holder of RUNNING only.
@@ -103,6 +105,33 @@ class Leaf {
   Leaf& operator=(const Leaf&) = default;
   ~Leaf() = default;
 };
+
+/// A leaf that has lent the frame it lies in to children that run as tasks of their own
+/// (fork_join). Its first child may run on the branch meanwhile and wait in a leaf of its own; that
+/// the frames must stay is seen by the branch's chain of pins.
+class PinnedLeaf : public Leaf {
+ public:
+  /// A child that runs on the branch has ended. What to resume next.
+  [[nodiscard]] virtual std::coroutine_handle<> child_ended() noexcept = 0;
+
+  PinnedLeaf* outer_pin = nullptr;
+
+ protected:
+  PinnedLeaf() = default;
+  PinnedLeaf(const PinnedLeaf&) = default;
+  PinnedLeaf& operator=(const PinnedLeaf&) = default;
+  ~PinnedLeaf() = default;
+};
+
+/// Whether the branch's frames may be destroyed now; Leaf::cancel() of all that waits on it. False:
+/// ask again after the next wake.
+[[nodiscard]] inline bool cancel_branch(Branch& branch) noexcept {
+  bool may_go = branch.leaf == nullptr || branch.leaf->cancel();
+  for (PinnedLeaf* pin = branch.pin; pin != nullptr; pin = pin->outer_pin) {
+    may_go = pin->cancel() && may_go;
+  }
+  return may_go;
+}
 
 /// The cell of a task. 64-byte alignment makes room for the branch index, and keeps what is touched
 /// on every run in the first line.
