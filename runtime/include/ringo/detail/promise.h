@@ -16,10 +16,12 @@
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
 
+#include <bit>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -162,6 +164,12 @@ class LeafRef {
   A* leaf_;
 };
 
+/// A std::source_location as the one pointer that it is. g++ 12 would copy an argument of a class
+/// type into the frame, twice, on every co_await.
+using AwaitSite = const void*;
+static_assert(sizeof(std::source_location) == sizeof(AwaitSite) &&
+              std::is_trivially_copyable_v<std::source_location>);
+
 class PromiseBase {
  public:
   static void* operator new(std::size_t size) { return allocate_frame(size); }
@@ -170,16 +178,21 @@ class PromiseBase {
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] FinalAwaiter final_suspend() const noexcept { return {}; }
 
+  // `where` is the place of the co_await: one store, which a task dump reads.
   template <class T>
-  TaskAwaiter<T> await_transform(Task<T>&& task) noexcept {
+  TaskAwaiter<T> await_transform(Task<T>&& task,
+                                 AwaitSite where = __builtin_source_location()) noexcept {
+    awaits_at_ = where;
     return TaskAwaiter<T>(std::move(task));
   }
   template <LeafAwaitable A>
-  auto await_transform(A&& awaiter) noexcept {
+  auto await_transform(A&& awaiter, AwaitSite where = __builtin_source_location()) noexcept {
+    awaits_at_ = where;
     return LeafRef<std::remove_cvref_t<A>>(awaiter);
   }
   template <MakesAwaiter A>
-  auto await_transform(A&& awaitable) {
+  auto await_transform(A&& awaitable, AwaitSite where = __builtin_source_location()) {
+    awaits_at_ = where;
     return std::forward<A>(awaitable).into_awaiter();
   }
   template <class A>
@@ -201,12 +214,33 @@ class PromiseBase {
     return {};
   }
 
+  /// The promise of a coroutine of which only the handle is known. Every ringo promise begins with
+  /// its PromiseBase, at the same distance from the frame's start (kMaxPromiseAlignment).
+  [[nodiscard]] static PromiseBase& of(std::coroutine_handle<> coroutine) noexcept {
+    return std::coroutine_handle<PromiseBase>::from_address(coroutine.address()).promise();
+  }
+
+  /// The last co_await that the coroutine has come to. Requires: there was one.
+  [[nodiscard]] std::source_location awaits_at() const noexcept {
+    return std::bit_cast<std::source_location>(awaits_at_);
+  }
+
   Continuation continuation;
   Branch* branch = nullptr;
+
+ private:
+  AwaitSite awaits_at_ = nullptr;
 };
+
+/// A frame is two pointers, and then the promise if its alignment is not above theirs together.
+inline constexpr std::size_t kMaxPromiseAlignment = 16;
 
 template <class T>
 class Promise : public PromiseBase {
+  static_assert(alignof(Outcome<T>) <= kMaxPromiseAlignment,
+                "a Task cannot return a type that is aligned to more than 16 bytes: frames are "
+                "aligned to 16. Return it by std::unique_ptr");
+
  public:
   Task<T> get_return_object() noexcept;
   void unhandled_exception() noexcept { outcome.set_exception(std::current_exception()); }
