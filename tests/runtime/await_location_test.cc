@@ -39,7 +39,7 @@ std::uint32_t this_line(std::source_location where = std::source_location::curre
 std::vector<std::uint32_t> lines_of(const Leaf& leaf) {
   std::vector<std::uint32_t> lines;
   for (std::coroutine_handle<> at = leaf.waiting_coroutine; at;
-       at = PromiseBase::of(at).continuation) {
+       at = PromiseBase::of(at).continuation.awaiting()) {
     lines.push_back(PromiseBase::of(at).awaits_at().line());
   }
   return lines;
@@ -93,7 +93,8 @@ TEST(AwaitLocation, OfALeafIsTheLineOfTheCoAwait) {
   Gate gate;
   Lines lines;
   HandRun waiting(inner(gate, lines));
-  EXPECT_THAT(lines_of(waiting.run()), testing::ElementsAre(lines.inner));
+  const std::vector<std::uint32_t> found = lines_of(waiting.run());
+  EXPECT_THAT(found, testing::ElementsAre(lines.inner));
 }
 
 TEST(AwaitLocation, IsThatOfTheLastAwait) {
@@ -108,21 +109,24 @@ TEST(AwaitLocation, IsThatOfTheLastAwait) {
     co_await shut.passed();
   };
   HandRun waiting(body());
-  EXPECT_EQ(lines_of(waiting.run()), expected);
+  const std::vector<std::uint32_t> found = lines_of(waiting.run());
+  EXPECT_EQ(found, expected);
 }
 
 TEST(AwaitLocation, IsKnownOfEachCoroutineInTheChain) {
   Gate gate;
   Lines lines;
   HandRun waiting(outer<int>(gate, lines));
-  EXPECT_THAT(lines_of(waiting.run()), testing::ElementsAre(lines.inner, lines.outer));
+  const std::vector<std::uint32_t> found = lines_of(waiting.run());
+  EXPECT_THAT(found, testing::ElementsAre(lines.inner, lines.outer));
 }
 
 TEST(AwaitLocation, IsFoundWhateverTheTaskReturns) {
   Gate gate;
   Lines lines;
   HandRun waiting(outer<Wide>(gate, lines));
-  EXPECT_THAT(lines_of(waiting.run()), testing::ElementsAre(lines.inner, lines.outer));
+  const std::vector<std::uint32_t> found = lines_of(waiting.run());
+  EXPECT_THAT(found, testing::ElementsAre(lines.inner, lines.outer));
 }
 
 TEST(AwaitLocation, NamesTheFile) {

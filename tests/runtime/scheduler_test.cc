@@ -20,6 +20,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/asymmetric_barrier.h"
 #include "scheduler/idle.h"
 #include "support/co_test.h"
 #include "support/gate.h"
@@ -33,8 +34,13 @@ using testing_support::Gate;
 
 // --- who sleeps -------------------------------------------------------------------------------
 
-TEST(Idle, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
-  detail::Idle idle(4);
+/// With each of the two forms of its barrier.
+class IdleTest : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Barriers, IdleTest,
+                         testing::Values(false, detail::has_asymmetric_barrier()));
+
+TEST_P(IdleTest, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
+  detail::Idle idle(4, GetParam());
   EXPECT_FALSE(idle.worker_to_wake());
   EXPECT_FALSE(idle.start_sleeping(0, false));
   EXPECT_FALSE(idle.start_sleeping(1, false));
@@ -44,8 +50,8 @@ TEST(Idle, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
   EXPECT_EQ(idle.worker_to_wake(), 0U);
 }
 
-TEST(Idle, AtMostHalfSearchAndTheLastOneIsTold) {
-  detail::Idle idle(4);
+TEST_P(IdleTest, AtMostHalfSearchAndTheLastOneIsTold) {
+  detail::Idle idle(4, GetParam());
   EXPECT_TRUE(idle.try_start_searching());
   EXPECT_TRUE(idle.try_start_searching());
   EXPECT_FALSE(idle.try_start_searching());
@@ -54,8 +60,8 @@ TEST(Idle, AtMostHalfSearchAndTheLastOneIsTold) {
   EXPECT_FALSE(idle.start_sleeping(3, false));
 }
 
-TEST(Idle, WorkerThatWakesByItselfIsNoLongerWoken) {
-  detail::Idle idle(2);
+TEST_P(IdleTest, WorkerThatWakesByItselfIsNoLongerWoken) {
+  detail::Idle idle(2, GetParam());
   (void)idle.start_sleeping(0, false);
   EXPECT_TRUE(idle.is_sleeping(0));
   EXPECT_TRUE(idle.stop_sleeping(0));

@@ -59,7 +59,6 @@ class ForkAwaiterBase : public ForkCore {
   ForkAwaiterBase(ForkAwaiterBase&& other) noexcept : ForkAwaiterBase() {
     for (std::uint32_t i = 0; i != kCount; ++i) {
       items_[i].body = std::exchange(other.items_[i].body, nullptr);
-      items_[i].promise = other.items_[i].promise;
       items_[i].core = this;
     }
   }

@@ -37,8 +37,9 @@ struct ForkTask final : TaskHeader {
       : TaskHeader(kInitial, kKind, &runtime, child.core->branch().task().spawned_at),
         item(&child),
         waiting_parent(Waker::of(child.core->branch())) {
-    child.promise->branch = &root;
-    child.promise->continuation = Continuation();
+    PromiseBase& promise = PromiseBase::of(child.body);
+    promise.branch = &root;
+    promise.continuation = Continuation();
   }
 
   static void* operator new(std::size_t size) { return allocate_frame(size); }
@@ -92,7 +93,7 @@ TaskHeader& make_fork_task(ForkItem& item, std::uint64_t id) noexcept {
   return *task;
 }
 
-void ForkStack::wake_thief() noexcept {
+void ForkStack::notify_thief() noexcept {
   thread_context.worker->shared().notify_one();
 }
 
@@ -103,7 +104,7 @@ void ForkStack::promote(ForkItem& item) noexcept {
 }
 
 bool ForkCore::ended() noexcept {
-  if (parent_) {
+  if (parent) {
     if (std::exchange(gives_way_, false)) {
       return true;  // to begin with the first child
     }

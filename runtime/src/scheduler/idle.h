@@ -9,9 +9,10 @@
 //   W2  A worker that finds work and was the last searcher wakes one more (chain wake-up).
 //   W3  The last searcher that goes to sleep looks at all queues once more afterwards.
 //   W4  Between "pushed" and "looked whether to wake" on the producer's side, and between "counted
-//   as
-//       asleep" and W3's look on the worker's, is a full barrier: a sequentially consistent
-//       read-modify-write of state_. With less, both sides may miss each other.
+//       as asleep" and W3's look on the worker's, is a full barrier. With less, both sides may miss
+//       each other. Producers are many and W3 is rare, so where the kernel can, W3 makes the
+//       barrier for both (asymmetric_barrier.h); else each side's is a sequentially consistent
+//       read-modify-write of state_, which is the form that the model checks.
 // At most half of the workers search at the same time.
 //
 // Thread safety: all of it.
@@ -26,12 +27,16 @@
 #include <optional>
 #include <vector>
 
+#include "base/asymmetric_barrier.h"
+
 namespace ringo::detail {
 
 class Idle {
  public:
-  explicit Idle(std::uint32_t workers)
-      : state_(std::uint64_t{workers} << kUnparkedShift), workers_(workers) {
+  Idle(std::uint32_t workers, bool has_asymmetric_barrier)
+      : state_(std::uint64_t{workers} << kUnparkedShift),
+        workers_(workers),
+        has_asymmetric_barrier_(has_asymmetric_barrier) {
     sleepers_.reserve(workers);
   }
 
@@ -52,11 +57,18 @@ class Idle {
 
   /// Counts the worker as asleep. True: it was the last searcher, and W3 is its duty.
   [[nodiscard]] bool start_sleeping(std::uint32_t worker, bool is_searching) noexcept {
-    const MutexGuard guard(mutex_);
-    const std::uint64_t change = kOneUnparked + (is_searching ? kOneSearching : 0);
-    const std::uint64_t before = state_.fetch_sub(change, std::memory_order_seq_cst);  // W4
-    sleepers_.push_back(worker);
-    return is_searching && searching(before) == 1;
+    bool is_last_searcher = false;
+    {
+      const MutexGuard guard(mutex_);
+      const std::uint64_t change = kOneUnparked + (is_searching ? kOneSearching : 0);
+      const std::uint64_t before = state_.fetch_sub(change, std::memory_order_seq_cst);  // W4
+      sleepers_.push_back(worker);
+      is_last_searcher = is_searching && searching(before) == 1;
+    }
+    if (is_last_searcher && has_asymmetric_barrier_) {
+      heavy_barrier();  // W4
+    }
+    return is_last_searcher;
   }
 
   /// The worker woke by itself (its own I/O or timer) and has work. False: somebody had woken it
@@ -92,12 +104,6 @@ class Idle {
     return searching(state_.fetch_sub(kOneSearching, std::memory_order_seq_cst)) == 1;
   }
 
-  /// For ForkStack::is_wake_useful(), which looks at the word without W4.
-  [[nodiscard]] const Atomic<std::uint64_t>& state() const noexcept { return state_; }
-  [[nodiscard]] std::uint64_t all_awake() const noexcept {
-    return std::uint64_t{workers_} << kUnparkedShift;
-  }
-
  private:
   static constexpr unsigned kUnparkedShift = 32;
   static constexpr std::uint64_t kOneSearching = 1;
@@ -108,14 +114,26 @@ class Idle {
   }
   static std::uint64_t unparked(std::uint64_t state) noexcept { return state >> kUnparkedShift; }
 
-  [[nodiscard]] bool should_wake() noexcept {
-    // W4. A read-modify-write, because clang makes a fence four times as dear.
-    const std::uint64_t state = state_.fetch_add(0, std::memory_order_seq_cst);
+  /// Somebody sleeps, and nobody searches.
+  [[nodiscard]] bool is_wake_useful(std::uint64_t state) const noexcept {
     return searching(state) == 0 && unparked(state) < workers_;
+  }
+  [[nodiscard]] bool should_wake() noexcept {
+    std::uint64_t state = 0;
+    if (has_asymmetric_barrier_) {
+      light_barrier();  // W4
+      // acquire: who wakes a sleeper has seen what it did before.
+      state = state_.load(std::memory_order_acquire);
+    } else {
+      // W4. A read-modify-write, because clang makes a fence four times as dear.
+      state = state_.fetch_add(0, std::memory_order_seq_cst);
+    }
+    return is_wake_useful(state);
   }
 
   Atomic<std::uint64_t> state_;  ///< {unparked: 32 | searching: 32}
   const std::uint32_t workers_;
+  const bool has_asymmetric_barrier_;
   Mutex mutex_;
   std::vector<std::uint32_t> sleepers_ RINGO_GUARDED_BY(mutex_);
 };

@@ -32,6 +32,7 @@
 
 #include <fmt/core.h>
 
+#include "base/asymmetric_barrier.h"
 #include "base/condition.h"
 #include "base/system.h"
 #include "base/time_limit.h"
@@ -77,7 +78,7 @@ RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
     : config_(std::move(config)),
       system_(system),
       clock_(system),
-      idle_(static_cast<std::uint32_t>(config_.worker_threads)),
+      idle_(static_cast<std::uint32_t>(config_.worker_threads), has_asymmetric_barrier()),
       workers_with_tasks_(static_cast<std::uint32_t>(config_.worker_threads)),
       workers_with_operations_(static_cast<std::uint32_t>(config_.worker_threads)),
       blocking_pool_(config_.max_blocking_threads, config_.thread_keep_alive) {

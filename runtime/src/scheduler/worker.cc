@@ -32,7 +32,7 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
     : shared_(shared),
       index_(index),
       is_alone_(shared.config().worker_threads == 1),
-      forks_(is_alone_ ? nullptr : &shared.idle().state(), shared.idle().all_awake()),
+      forks_(is_alone_),
       is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
       until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),

@@ -42,7 +42,6 @@ struct ForkItem {
   };
 
   std::coroutine_handle<> body;  ///< null: a cancelled ForkTask has destroyed it
-  PromiseBase* promise = nullptr;
   ForkCore* core = nullptr;
   /// Its ForkTask, with a reference; or kCancelledFork: the ForkTask is to be cancelled at birth.
   Atomic<TaskHeader*> task{nullptr};
@@ -56,9 +55,7 @@ class ForkStack {
   /// So many forks in a row and the task lets others run, since a large tree is one long run.
   static constexpr std::uint32_t kForksPerTurn = 4096;
 
-  /// `idle_state` is null on a runtime's only worker; see Idle::is_wake_useful().
-  ForkStack(const Atomic<std::uint64_t>* idle_state, std::uint64_t all_awake) noexcept
-      : idle_state_(idle_state), all_awake_(all_awake) {}
+  explicit ForkStack(bool is_alone) noexcept : is_alone_(is_alone) {}
   ForkStack(const ForkStack&) = delete;
   ForkStack& operator=(const ForkStack&) = delete;
   ~ForkStack() = default;
@@ -69,10 +66,8 @@ class ForkStack {
       return;
     }
     item.place = ForkItem::Place::kStack;
-    // relaxed: a sleeper that is missed costs some parallelism; the item is run here, then.
-    if (idle_state_ != nullptr &&
-        is_wake_useful(idle_state_->load(std::memory_order_relaxed), all_awake_)) [[unlikely]] {
-      wake_thief();
+    if (!is_alone_) {
+      notify_thief();
     }
   }
   /// The parent begins a child that it has pushed. False: it has been given away.
@@ -110,21 +105,15 @@ class ForkStack {
   [[nodiscard]] ForkItem* steal() noexcept { return deque_.steal(); }
   [[nodiscard]] bool looks_empty() const noexcept { return deque_.looks_empty(); }
 
-  /// Somebody sleeps, and nobody searches: Idle's word is {unparked: 32 | searching: 32}.
-  static bool is_wake_useful(std::uint64_t idle_state, std::uint64_t all_awake) noexcept {
-    return idle_state < all_awake && static_cast<std::uint32_t>(idle_state) == 0;
-  }
-
  private:
   [[nodiscard]] ForkItem* pop() noexcept {
-    return idle_state_ == nullptr ? deque_.pop_unshared() : deque_.pop();
+    return is_alone_ ? deque_.pop_unshared() : deque_.pop();
   }
-  void wake_thief() noexcept;
+  static void notify_thief() noexcept;
   void promote(ForkItem& item) noexcept;
 
   ForkDeque<ForkItem, kCapacity> deque_;
-  const Atomic<std::uint64_t>* const idle_state_;
-  const std::uint64_t all_awake_;
+  const bool is_alone_;  ///< the runtime's only worker: nobody steals, nobody need be woken
   std::uint32_t forks_left_ = kForksPerTurn;
 };
 
@@ -145,11 +134,11 @@ class ForkCore : public PinnedLeaf {
       ++given_away_;
     }
     if (!is_over()) {
-      waiting_coroutine = parent_;
+      waiting_coroutine = parent;
       branch_->leaf = this;
       return std::noop_coroutine();
     }
-    return parent_ ? transfer(parent_) : std::noop_coroutine();
+    return parent ? transfer(parent) : std::noop_coroutine();
   }
 
   /// For a ForkTask: its child has ended or, cancelled, was destroyed.
@@ -180,19 +169,18 @@ class ForkCore : public PinnedLeaf {
   template <class T>
   void set_child(std::uint32_t index, std::coroutine_handle<Promise<T>> body) noexcept {
     items_[index].body = body;
-    items_[index].promise = &body.promise();
     items_[index].core = this;
   }
   template <class T>
   [[nodiscard]] static Outcome<T>& outcome_of(ForkItem& item) noexcept {
-    return static_cast<Promise<T>*>(item.promise)->outcome;
+    return std::coroutine_handle<Promise<T>>::from_address(item.body.address()).promise().outcome;
   }
 
-  /// What to resume first. `parent` is null if a combinator runs this without a coroutine.
+  /// What to resume first. `awaiting` is null if a combinator runs this without a coroutine.
   [[nodiscard]] std::coroutine_handle<> begin(Branch& branch,
-                                              std::coroutine_handle<> parent) noexcept {
+                                              std::coroutine_handle<> awaiting) noexcept {
     branch_ = &branch;
-    parent_ = parent;
+    parent = awaiting;
     outer_pin = branch.pin;
     branch.pin = this;
     ForkStack* const forks = thread_context.forks;
@@ -224,8 +212,9 @@ class ForkCore : public PinnedLeaf {
 
  private:
   std::coroutine_handle<> prepare(ForkItem& item) noexcept {
-    item.promise->branch = branch_;
-    item.promise->continuation = *this;
+    PromiseBase& promise = PromiseBase::of(item.body);
+    promise.branch = branch_;
+    promise.continuation = *this;
     return item.body;
   }
   static bool take_back(ForkItem& item) noexcept {
@@ -258,7 +247,6 @@ class ForkCore : public PinnedLeaf {
   bool is_cancelling_ = false;
   Atomic<bool> was_child_cancelled_{false};
   Branch* branch_ = nullptr;
-  std::coroutine_handle<> parent_;
 };
 
 }  // namespace ringo::detail

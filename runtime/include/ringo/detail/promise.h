@@ -116,19 +116,26 @@ class Continuation {
     return parent == nullptr ? std::noop_coroutine() : parent->child_ended();
   }
 
-  [[nodiscard]] bool is_coroutine() const noexcept { return (word_ & kNotACoroutine) == 0; }
-  /// Requires: is_coroutine().
+  /// The coroutine that awaits this one, if there is one.
+  [[nodiscard]] std::coroutine_handle<> awaiting() const noexcept {
+    if ((word_ & kNotACoroutine) == 0) {
+      return coroutine();
+    }
+    const PinnedLeaf* const parent = fork();
+    return parent == nullptr ? nullptr : parent->parent;
+  }
+
+ private:
   [[nodiscard]] std::coroutine_handle<> coroutine() const noexcept {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a tagged pointer is one.
     return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(word_));
   }
-  /// Requires: not is_coroutine(). Null: nobody.
+  /// Null: nobody.
   [[nodiscard]] PinnedLeaf* fork() const noexcept {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): as above.
     return reinterpret_cast<PinnedLeaf*>(word_ & ~kNotACoroutine);
   }
 
- private:
   static constexpr std::uintptr_t kNotACoroutine = 1;  // frames and leaves are aligned
 
   std::uintptr_t word_ = kNotACoroutine;

@@ -114,6 +114,8 @@ class PinnedLeaf : public Leaf {
   /// A child that runs on the branch has ended. What to resume next.
   [[nodiscard]] virtual std::coroutine_handle<> child_ended() noexcept = 0;
 
+  /// The coroutine that awaits the children; null where a combinator runs the leaf.
+  std::coroutine_handle<> parent;
   PinnedLeaf* outer_pin = nullptr;
 
  protected:
