@@ -17,6 +17,7 @@
 #include <ringo/net/tcp.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/scope.h>
 #include <ringo/select.h>
 #include <ringo/shield.h>
 #include <ringo/signal.h>

@@ -19,6 +19,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -196,6 +197,10 @@ class Arm<Task<T>> : public ArmBranch {
     close();
   }
   T take() { return body_.promise().outcome.take(); }
+  [[nodiscard]] bool has_thrown() const noexcept { return body_.promise().outcome.has_exception(); }
+  [[nodiscard]] std::exception_ptr take_exception() noexcept {
+    return body_.promise().outcome.take_exception();
+  }
 
  private:
   void destroy() noexcept {

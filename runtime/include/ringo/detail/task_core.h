@@ -298,10 +298,14 @@ class WakeList {
     if (!task.state.notify()) {
       return false;
     }
-    task.queue_next = nullptr;
-    *tail_ = &task;
-    tail_ = &task.queue_next;
+    append(task);
     return true;
+  }
+  /// Aborts a task that a lock keeps alive.
+  void add_cancelled(TaskHeader& task) noexcept {
+    if (task.state.cancel()) {
+      append(task);
+    }
   }
 
   /// After the lock was released.
@@ -317,6 +321,12 @@ class WakeList {
   }
 
  private:
+  void append(TaskHeader& task) noexcept {
+    task.queue_next = nullptr;
+    *tail_ = &task;
+    tail_ = &task.queue_next;
+  }
+
   TaskHeader* head_ = nullptr;
   TaskHeader** tail_ = &head_;
 };
