@@ -276,39 +276,40 @@ TEST(ForkJoin, ChildThatWasTakenMayForkAndWait) {
   }
 }
 
-TEST(ForkJoin, MoreChildrenThanAWorkersStackHoldsRunHere) {
-  // One past the limit of what can be taken, on a runtime where nobody takes anything.
-  constexpr std::size_t kChildren = 1026;  // the first is never put there
-  Runtime runtime = testing_support::current_thread_runtime();
-  const auto parent = [](bool do_yield) -> Task<int> {
-    std::vector<Task<int>> made;
-    for (std::size_t i = 0; i < kChildren; ++i) {
-      made.push_back(yield_and_give(do_yield ? 1 : 0, 1));
-    }
-    // An array of tasks cannot be built empty.
-    const auto to_array = []<std::size_t... kIndices>(std::vector<Task<int>>& tasks,
-                                                      std::index_sequence<kIndices...>) {
-      return std::array<Task<int>, kChildren>{std::move(tasks[kIndices])...};
-    };
-    std::array<Task<int>, kChildren> children =
-        to_array(made, std::make_index_sequence<kChildren>());
-    const std::array<int, kChildren> values = co_await fork_join(std::move(children));
-    co_return std::accumulate(values.begin(), values.end(), 0);
-  };
-  EXPECT_EQ(runtime.block_on(parent(false)), static_cast<int>(kChildren));
-  EXPECT_EQ(runtime.block_on(parent(true)), static_cast<int>(kChildren));
-}
-
-Task<int> nested(unsigned depth) {
+/// As many children wait at a time as it is deep; the innermost lets them be promoted.
+Task<int> nested(unsigned depth, int yields) {
   if (depth == 0) {
-    co_return 0;
+    co_return co_await yield_and_give(yields, 0);
   }
-  const auto [below, one] = co_await fork_join(nested(depth - 1), give(1));
+  const auto [below, one] = co_await fork_join(nested(depth - 1, yields), give(1));
   co_return below + one;
 }
 
+CO_TEST(ForkJoin, MoreChildrenMayWaitThanAWorkersStackHolds) {
+  for (const unsigned depth : {1024U, 1025U, 1500U}) {
+    for (const int yields : {0, 1, 2}) {
+      const int sum = co_await nested(depth, yields);
+      EXPECT_EQ(sum, static_cast<int>(depth));
+    }
+  }
+}
+
+CO_TEST(ForkJoin, ArrayMayHave64Children) {
+  std::vector<Task<int>> made;
+  for (int i = 0; i < 64; ++i) {
+    made.push_back(yield_and_give(i % 2, i));
+  }
+  const auto to_array = []<std::size_t... kIndices>(std::vector<Task<int>>& tasks,
+                                                    std::index_sequence<kIndices...>) {
+    return std::array<Task<int>, 64>{std::move(tasks[kIndices])...};
+  };
+  std::array<Task<int>, 64> children = to_array(made, std::make_index_sequence<64>());
+  const std::array<int, 64> values = co_await fork_join(std::move(children));
+  EXPECT_EQ(std::accumulate(values.begin(), values.end(), 0), 2016);
+}
+
 CO_TEST(ForkJoin, DeepNestingNeedsNoStack) {
-  const int depth = co_await nested(100'000);
+  const int depth = co_await nested(100'000, 0);
   EXPECT_EQ(depth, 100'000);
 }
 

@@ -187,9 +187,9 @@ template <class... Ts>
   return detail::ForkTupleAwaiter<Ts...>(std::move(children)...);
 }
 
-/// The same for children of one type: gives an array.
+/// The same for up to 64 children of one type: gives an array.
 template <class T, std::size_t kCount>
-  requires(kCount > 0)
+  requires(kCount > 0 && kCount <= 64)
 [[nodiscard]] detail::ForkArrayAwaiter<T, kCount> fork_join(
     std::array<Task<T>, kCount> children) noexcept {
   return detail::ForkArrayAwaiter<T, kCount>(children);
