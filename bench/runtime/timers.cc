@@ -40,8 +40,10 @@ using std::chrono::seconds;
 /// Begins to wait for a sleep, which registers its timer, and goes on at once, which cancels it.
 /// This is what a select does with a sleep that loses; only here without the select.
 class RegisterAndCancel final : public ringo::detail::Leaf {
+  using Wait = decltype(ringo::time::sleep({}));
+
  public:
-  explicit RegisterAndCancel(ringo::time::Sleep sleep) noexcept : wait_(sleep.into_awaiter()) {}
+  explicit RegisterAndCancel(Wait sleep) noexcept : wait_(std::move(sleep)) {}
 
   [[nodiscard]] bool await_ready() noexcept { return wait_.await_ready(); }
   template <class AwaitingPromise>
@@ -55,7 +57,7 @@ class RegisterAndCancel final : public ringo::detail::Leaf {
   [[nodiscard]] bool ended() noexcept override { return true; }
 
  private:
-  decltype(std::declval<ringo::time::Sleep>().into_awaiter()) wait_;
+  Wait wait_;
 };
 
 Task<Sample> sleep_create_drop(std::size_t times) {

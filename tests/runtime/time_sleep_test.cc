@@ -1,39 +1,32 @@
 // SPDX-License-Identifier: MIT
 //
-// sleep(), the paused clock, and timers in great numbers.
+// sleep() and Sleep: never early, how late, in great numbers, and beyond the wheel. The cases are
+// those of Tokio's time_sleep.rs.
 
 #include <ringo/join_error.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
-#include <ringo/spawn_blocking.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
-#include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <expected>
-#include <optional>
 #include <random>
-#include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "support/co_test.h"
-#include "support/gate.h"
 #include "support/random_seed.h"
 
 namespace ringo {
 namespace {
 
 using namespace std::chrono_literals;
-using testing_support::Gate;
 
 CO_TEST(Sleep, IsNeverEarlyOnTheRealClock) {
   std::mt19937_64 random = testing_support::seeded_random();
@@ -154,6 +147,109 @@ CO_TEST(Sleep, ByNameMayBeAwaitedAgainAfterItWasAbandoned) {
   CO_ASSERT_TRUE(kept.is_elapsed());
 }
 
+CO_TEST_PAUSED(Sleep, ByNameCountsFromWhereItWasMade) {
+  const Instant start = Clock::now();
+  const time::Sleep kept = time::sleep(10ms);
+  CO_ASSERT_TRUE(kept.deadline() == start + 10ms);
+  co_await time::advance(4ms);
+  co_await kept;
+  CO_ASSERT_GE((Clock::now() - start).count(), 10'000'000);
+  CO_ASSERT_LE((Clock::now() - start).count(), 10'131'072);
+  const time::Sleep for_ever = time::sleep(Duration::max());
+  CO_ASSERT_TRUE(for_ever.deadline() == Instant::max());
+  CO_ASSERT_FALSE(for_ever.is_elapsed());
+}
+
+CO_TEST_PAUSED(Sleep, ResetCountsForAwaitsAfterIt) {
+  const Instant start = Clock::now();
+  time::Sleep kept = time::sleep(100ms);
+  const auto waits = [](const time::Sleep& borrowed, Instant since) -> Task<Duration> {
+    co_await borrowed;
+    co_return Clock::now() - since;
+  };
+  JoinHandle<Duration> began_before = spawn(waits(kept, start));
+  co_await yield_now();
+  kept.reset(start + 20ms);
+  co_await kept;
+  CO_ASSERT_LE((Clock::now() - start).count(), 20'131'072);
+  kept.reset(start);  // the past
+  CO_ASSERT_TRUE(kept.is_elapsed());
+  co_await kept;
+  CO_ASSERT_LE((Clock::now() - start).count(), 20'131'072 * 2);
+  const JoinResult<Duration> passed = co_await began_before;
+  CO_ASSERT_GE(passed.value().count(), 100'000'000);
+}
+
+CO_TEST_PAUSED(Sleep, BeyondTheWheelIsSleptThrough) {
+  // 2^57 ns are 4.5 years; the limit, one tick before it and one past it.
+  constexpr std::int64_t kTick = 131'072;
+  constexpr std::int64_t kRange = std::int64_t{1} << 57;
+  for (const std::int64_t ns : {kRange - kTick, kRange, kRange + kTick, 3 * kRange + 5}) {
+    const Instant start = Clock::now();
+    co_await time::sleep(Duration(ns));
+    const std::int64_t late = (Clock::now() - start).count() - ns;
+    CO_ASSERT_GE(late, 0);
+    CO_ASSERT_LE(late, kTick);
+  }
+}
+
+/// A long computation, as far as the clock can tell.
+void compute(Duration duration) {
+  const Instant end = Clock::now() + duration;
+  while (Clock::now() < end) {
+  }
+}
+
+CO_TEST(Sleep, IsNotEarlyAfterALongTurn) {
+  // The worker last looked at its clock before the computation; what begins after it must not count
+  // from there.
+  for (int i = 0; i < 5; ++i) {
+    compute(3ms);
+    const Instant begin = Clock::now();
+    co_await time::sleep(1ms);
+    CO_ASSERT_GE((Clock::now() - begin).count(), 1'000'000);
+    compute(3ms);
+    const Instant start = Clock::now();
+    const auto waits = []() -> Task<void> { co_await time::sleep(1h); };
+    const Result<void> lost = co_await time::timeout(1ms, waits());
+    CO_ASSERT_FALSE(lost.has_value());
+    CO_ASSERT_GE((Clock::now() - start).count(), 1'000'000);
+  }
+}
+
+TEST(Sleep, StolenAndCancelledElsewhereByTwoWorkers) {
+  // Timers that one worker has registered are cancelled by the other, some while they fire.
+  const auto races = [](std::int64_t us) -> Task<int> {
+    int won = 0;
+    for (int i = 0; i < 50; ++i) {
+      const auto yields = [](int times) -> Task<void> {
+        for (int k = 0; k < times; ++k) {
+          co_await yield_now();
+        }
+      };
+      const Result<void> result =
+          co_await time::timeout(std::chrono::microseconds(us + i), yields(i % 7));
+      won += result.has_value() ? 1 : 0;
+      co_await time::sleep(std::chrono::microseconds(i % 3));
+    }
+    co_return won;
+  };
+  const auto all = [races]() -> Task<int> {
+    std::vector<JoinHandle<int>> handles;
+    for (int i = 0; i < 100; ++i) {
+      handles.push_back(spawn(races(i % 300)));
+    }
+    int won = 0;
+    for (JoinHandle<int>& handle : handles) {
+      const JoinResult<int> result = co_await handle;
+      won += result.value();
+    }
+    co_return won;
+  };
+  const int won = testing_support::multi_thread_runtime().block_on(all());
+  EXPECT_GE(won, 100) << "what never waits cannot time out";
+}
+
 TEST(Sleep, ByNameMayOutliveItsTaskAndTheRuntime) {
   const time::Sleep kept = time::sleep(1h);
   {
@@ -178,164 +274,6 @@ TEST(Sleep, IdleRuntimeSleepsThrough) {
       parks += worker.parks;
     }
     EXPECT_LT(parks, 30U);
-  }
-}
-
-// --- the paused clock -------------------------------------------------------------------------
-
-CO_TEST_PAUSED(PausedClock, AdvanceRunsWhatIsDue) {
-  bool has_woken = false;
-  const auto sleeps = [](bool& woken) -> Task<void> {
-    co_await time::sleep(10ms);
-    woken = true;
-  };
-  JoinHandle<void> handle = spawn(sleeps(has_woken));
-  co_await yield_now();
-  co_await time::advance(9ms);
-  CO_ASSERT_FALSE(has_woken);
-  co_await time::advance(1200us);
-  CO_ASSERT_TRUE(has_woken);
-  (void)co_await handle;
-}
-
-CO_TEST_PAUSED(PausedClock, ResumeGoesOnFromWhereItStood) {
-  co_await time::advance(1h);
-  const Instant before = Clock::now();
-  time::resume();
-  co_await time::sleep(1ms);
-  const Duration passed = Clock::now() - before;
-  CO_ASSERT_GE(passed.count(), 1'000'000);
-  CO_ASSERT_LT(passed.count(), 60'000'000'000);
-}
-
-CO_TEST_PAUSED(PausedClock, WaitsForABlockingClosureThatSomebodyJoins) {
-  for (int i = 0; i < 200; ++i) {
-    // The closure takes no time on a clock that stands still, so it always wins.
-    const auto nothing = [] {};
-    const Result<JoinResult<void>> result = co_await time::timeout(1ms, spawn_blocking(nothing));
-    CO_ASSERT_TRUE(result.has_value()) << "time went on while a closure ran, round " << i;
-  }
-}
-
-CO_TEST_PAUSED(PausedClock, GoesOnAfterABlockingClosureThatNobodyJoins) {
-  std::atomic<bool> may_end{false};
-  const auto waits = [&may_end] { may_end.wait(false); };
-  const auto releases = [](std::atomic<bool>& end) -> Task<void> {
-    end = true;
-    end.notify_all();
-    co_return;
-  };
-  spawn_blocking(waits).detach();
-  spawn(releases(may_end)).detach();
-  co_await time::sleep(1h);  // hangs if the closure's end wakes nobody
-}
-
-TEST(PausedClock, MisuseIsAUsageError) {
-  EXPECT_THROW((void)Builder::multi_thread().start_paused(), UsageError);
-  EXPECT_THROW(time::pause(), UsageError);
-  const auto misuses = []() -> Task<int> {
-    int errors = 0;
-    try {
-      time::resume();
-    } catch (const UsageError&) {
-      ++errors;
-    }
-    try {
-      co_await time::advance(1ms);
-    } catch (const UsageError&) {
-      ++errors;
-    }
-    co_return errors;
-  };
-  EXPECT_EQ(testing_support::current_thread_runtime().block_on(misuses()), 2);
-}
-
-// --- timeout ----------------------------------------------------------------------------------
-
-CO_TEST(Timeout, ReadyValueWinsOverAPassedDeadline) {
-  const auto ready = []() -> Task<int> { co_return 5; };
-  const Result<int> five = co_await time::timeout_at(Instant{}, ready());
-  CO_ASSERT_EQ(five.value(), 5);
-}
-
-CO_TEST(Timeout, PassedDeadlineDestroysWhatWaits) {
-  Gate never;
-  const auto waits = [](Gate& gate) -> Task<void> { co_await gate.passed(); };
-  const Result<void> lost = co_await time::timeout(-1s, waits(never));
-  CO_ASSERT_TRUE(lost.error().kind() == ErrorKind::kTimedOut);
-  CO_ASSERT_EQ(never.waiting(), 0);
-}
-
-CO_TEST(Timeout, ResultKeepsItsTypeAndItsErrorsPass) {
-  const auto fails = []() -> Task<Result<int>> {
-    co_await yield_now();
-    co_return std::unexpected(Error(ErrorKind::kClosed, "test"));
-  };
-  const Result<int> failed = co_await time::timeout(1h, fails());
-  CO_ASSERT_TRUE(failed.error().kind() == ErrorKind::kClosed);
-}
-
-CO_TEST(Timeout, ExceptionPasses) {
-  const auto throws = []() -> Task<int> {
-    co_await yield_now();
-    throw std::runtime_error("inside");
-  };
-  bool has_thrown = false;
-  try {
-    (void)co_await time::timeout(1h, throws());
-  } catch (const std::runtime_error&) {
-    has_thrown = true;
-  }
-  CO_ASSERT_TRUE(has_thrown);
-}
-
-CO_TEST(Timeout, MovedInHandleIsDroppedWhenItLoses) {
-  Gate never;
-  std::optional<AbortHandle> task;
-  const auto waits = [](Gate& gate) -> Task<void> { co_await gate.passed(); };
-  JoinHandle<void> handle = spawn(waits(never));
-  task.emplace(handle.abort_handle());
-  const Result<JoinResult<void>> lost = co_await time::timeout(1ms, std::move(handle));
-  CO_ASSERT_FALSE(lost.has_value());
-  task->abort();
-  while (!task->is_finished()) {
-    co_await yield_now();
-  }
-}
-
-/// A timeout at each level around one wait: 2 branches each, so indices from 63 on are shared.
-Task<int> nest(int depth, int short_level, Gate& gate) {
-  if (depth == 0) {
-    co_await gate.passed();
-    co_return -1;
-  }
-  const Duration limit = depth == short_level ? Duration(5ms) : Duration(1h);
-  const Result<int> inner = co_await time::timeout(limit, nest(depth - 1, short_level, gate));
-  co_return inner.has_value() ? *inner : depth;
-}
-
-CO_TEST_PAUSED(Timeout, HundredDeepEachLevelStrikes) {
-  for (int level = 1; level <= 100; ++level) {
-    Gate never;
-    const Instant start = Clock::now();
-    const int struck = co_await nest(100, level, never);
-    CO_ASSERT_EQ(struck, level);
-    CO_ASSERT_LT((Clock::now() - start).count(), 6'000'000);
-    CO_ASSERT_EQ(never.waiting(), 0);
-  }
-}
-
-CO_TEST(Timeout, WakeReachesALeafUnderAHundredTimeouts) {
-  const auto opens_later = [](Gate& opened) -> Task<void> {
-    co_await time::sleep(2ms);
-    opened.open();
-  };
-  for (int i = 0; i < 5; ++i) {
-    Gate gate;
-    JoinHandle<void> opener = spawn(opens_later(gate));
-    const int passed = co_await nest(100, 0, gate);
-    CO_ASSERT_EQ(passed, -1);
-    (void)co_await opener;
   }
 }
 

@@ -27,24 +27,28 @@ using testing_support::CountingSchedule;
 using testing_support::FakeTask;
 
 constexpr std::int64_t kTick = TimerWheel::kTickNs;
-constexpr std::int64_t kRangeTicks = std::int64_t{1} << 36;
+constexpr std::int64_t kRangeTicks = std::int64_t{1} << TimerWheel::kRangeBits;
 
 struct Timer {
-  Timer(CountingSchedule& schedule, std::int64_t deadline) : task(schedule), entry(deadline) {}
+  Timer(CountingSchedule& schedule, std::int64_t ns, TimerEntry::Counts counts)
+      : task(schedule), entry(ns, counts) {}
   FakeTask task;
   TimerEntry entry;
 
   [[nodiscard]] std::int64_t due_tick() const {
     return entry.deadline <= 0 ? 0 : (entry.deadline - 1) / kTick + 1;
   }
-  [[nodiscard]] bool has_fired() const { return entry.has_fired.load(); }
+  [[nodiscard]] bool has_fired() const { return entry.has_fired(); }
 };
 
 struct Wheel {
   explicit Wheel(std::int64_t start = 0) : now(start), wheel(start) {}
 
-  Timer& add(std::int64_t deadline) {
-    timers.push_back(std::make_unique<Timer>(schedule, deadline));
+  Timer& add(std::int64_t deadline) { return add(deadline, TimerEntry::Counts::kFromZero); }
+  /// A length of time.
+  Timer& add_fresh(std::int64_t ns) { return add(ns, TimerEntry::Counts::kFromStart); }
+  Timer& add(std::int64_t ns, TimerEntry::Counts counts) {
+    timers.push_back(std::make_unique<Timer>(schedule, ns, counts));
     Timer& timer = *timers.back();
     was_linked = wheel.insert(timer.entry, timer.task.root);
     return timer;
@@ -133,7 +137,7 @@ TEST(TimerWheel, AtTheEndOfTheRangeAndOnePast) {
 
 TEST(TimerWheel, EndOfTimeNeverComesAndNeedsNoExpiry) {
   Wheel wheel(5 * kTick);
-  const Timer& never = wheel.add(TimerWheel::kNever);
+  const Timer& never = wheel.add(TimerEntry::kNever);
   EXPECT_TRUE(wheel.was_linked);
   EXPECT_FALSE(wheel.wheel.next_expiry());
   wheel.advance(INT64_MAX);
@@ -160,6 +164,71 @@ TEST(TimerWheel, TenThousandInOneTickAllFire) {
   EXPECT_FALSE(wheel.wheel.next_expiry());
 }
 
+TEST(TimerWheel, LengthOfTimeCountsFromTheNextLookAtTheClock) {
+  Wheel wheel(1000 * kTick);
+  const Timer& timer = wheel.add_fresh(10 * kTick);
+  EXPECT_TRUE(wheel.was_linked);
+  EXPECT_FALSE(wheel.wheel.empty());
+  EXPECT_FALSE(wheel.wheel.next_expiry()) << "it has no deadline yet";
+  wheel.advance(1003 * kTick);  // looks at the clock
+  EXPECT_EQ(wheel.wheel.next_expiry(), 1013 * kTick);
+  wheel.advance(1012 * kTick);
+  EXPECT_FALSE(timer.has_fired());
+  wheel.advance(1013 * kTick);
+  EXPECT_TRUE(timer.has_fired());
+  EXPECT_TRUE(wheel.wheel.empty());
+}
+
+TEST(TimerWheel, LengthOfTimeIsSettledWithoutBeingFired) {
+  Wheel wheel(1000 * kTick + 5);
+  const Timer& timer = wheel.add_fresh(1);
+  wheel.wheel.settle(1000 * kTick + 7);
+  EXPECT_EQ(timer.entry.deadline, 1000 * kTick + 8);
+  EXPECT_EQ(wheel.wheel.next_expiry(), 1001 * kTick);
+}
+
+TEST(TimerWheel, LengthOfTimeOfNothingIsRefusedAndForEverIsNot) {
+  Wheel wheel(1000 * kTick);
+  wheel.add_fresh(0);
+  EXPECT_FALSE(wheel.was_linked);
+  wheel.add_fresh(-1);
+  EXPECT_FALSE(wheel.was_linked);
+  wheel.add_fresh(TimerEntry::kNever);
+  EXPECT_TRUE(wheel.was_linked);
+  EXPECT_TRUE(wheel.wheel.empty());
+  // Ends after the clock does.
+  wheel.add_fresh(TimerEntry::kNever - 1000 * kTick + 1);
+  EXPECT_TRUE(wheel.was_linked);
+  wheel.wheel.settle(1000 * kTick);
+  EXPECT_TRUE(wheel.wheel.empty());
+}
+
+TEST(TimerWheel, RemovedLengthOfTimeLeavesNothing) {
+  Wheel wheel;
+  Timer& first = wheel.add_fresh(5);
+  Timer& second = wheel.add_fresh(6);
+  Timer& third = wheel.add_fresh(7);
+  wheel.wheel.remove(second.entry);
+  wheel.wheel.remove(first.entry);
+  wheel.wheel.remove(third.entry);
+  EXPECT_TRUE(wheel.wheel.empty());
+  wheel.advance(100 * kTick);
+  EXPECT_EQ(wheel.schedule.count(), 0);
+}
+
+TEST(TimerWheel, InnerLevelAtItsEndAndOnePast) {
+  constexpr std::int64_t kInner = std::int64_t{1} << TimerWheel::kInnerBits;
+  for (const std::int64_t start : {std::int64_t{0}, std::int64_t{1}, kInner - 1, kInner, 12345L}) {
+    for (const std::int64_t ahead :
+         {std::int64_t{1}, std::int64_t{63}, std::int64_t{64}, kInner - 1, kInner, kInner + 1,
+          64 * kInner - 1, 64 * kInner}) {
+      Wheel wheel(start * kTick);
+      const Timer& timer = wheel.add((start + ahead) * kTick);
+      EXPECT_EQ(wheel.run_until_fired(timer), (start + ahead) * kTick) << start << " " << ahead;
+    }
+  }
+}
+
 /// A length of time of a random magnitude, from a nanosecond to centuries.
 std::int64_t random_duration(std::mt19937_64& random, unsigned max_bits) {
   const unsigned bits = static_cast<unsigned>(random() % max_bits) + 1;
@@ -173,12 +242,20 @@ TEST(TimerWheel, AgreesWithTheModelOverRandomHistories) {
     std::vector<Timer*> linked;
     for (int step = 0; step < 400; ++step) {
       const unsigned choice = static_cast<unsigned>(random() % 10);
-      if (choice < 5) {
+      if (choice < 3) {
         Timer& timer = wheel.add(wheel.now + random_duration(random, 60) - 1000);
         const bool is_due = timer.due_tick() <= wheel.now / kTick;
         ASSERT_EQ(wheel.was_linked, !is_due);
         if (wheel.was_linked) {
           linked.push_back(&timer);
+        }
+      } else if (choice < 5) {
+        Timer& timer = wheel.add_fresh(random_duration(random, 60) + 1);
+        ASSERT_TRUE(wheel.was_linked);
+        linked.push_back(&timer);
+        if (random() % 2 == 0) {
+          wheel.wheel.settle(wheel.now);
+          ASSERT_GT(timer.entry.deadline, wheel.now);
         }
       } else if (choice < 6 && !linked.empty()) {
         const std::size_t victim = random() % linked.size();
@@ -193,6 +270,10 @@ TEST(TimerWheel, AgreesWithTheModelOverRandomHistories) {
       }
       std::int64_t earliest = INT64_MAX;
       for (const Timer* timer : linked) {
+        if (timer->entry.counts == TimerEntry::Counts::kFromStart) {
+          ASSERT_FALSE(timer->has_fired());
+          continue;  // still fresh
+        }
         ASSERT_EQ(timer->has_fired(), timer->due_tick() <= wheel.now / kTick)
             << "history " << history << " step " << step << " deadline " << timer->entry.deadline
             << " now " << wheel.now;

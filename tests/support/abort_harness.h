@@ -58,6 +58,7 @@ class SteppedRuntime {
   void advance(Duration duration) {
     const detail::Worker::Entered entered(worker_);
     detail::RuntimeClock& clock = runtime_.handle().shared().clock();
+    worker_.wheel().settle(clock.now());
     clock.advance_to(clock.now() + duration.count());
     worker_.poll_driver();
   }

@@ -39,9 +39,10 @@ class TickAwaiter final : public ringo::detail::LeafAwaiter<TickAwaiter> {
   TickAwaiter& operator=(TickAwaiter&&) = delete;
   ~TickAwaiter() = default;
 
-  bool poll() noexcept { return sleep_.poll(); }
+  // With a look at the clock: the wheel would round the first tick up to one of its own.
+  bool poll() const noexcept;
   bool enlist(ringo::detail::Branch& branch) { return sleep_.enlist(branch); }
-  bool is_ended() noexcept { return sleep_.is_ended(); }
+  bool is_ended() const noexcept { return sleep_.is_ended(); }
   Instant await_resume() noexcept;
 
  private:
@@ -108,6 +109,9 @@ namespace detail {
 
 inline TickAwaiter::TickAwaiter(Interval& interval) noexcept
     : interval_(&interval), sleep_(interval.next_) {}
+inline bool TickAwaiter::poll() const noexcept {
+  return Clock::now() >= interval_->next_;
+}
 inline Instant TickAwaiter::await_resume() noexcept {
   return interval_->take_tick();
 }

@@ -197,8 +197,7 @@ class MembersAwaiter : public Leaf {
   static void begin(TaskHeader& member) noexcept {
     (void)member.state.start_running();
     if (member.branches_in_use != 1) {
-      // acquire: pairs with mark_ready().
-      member.ready_taken = member.ready.exchange(0, std::memory_order_acquire);
+      take_ready_bits(member);
     }
   }
   void stop(TaskHeader& member) noexcept {

@@ -42,50 +42,41 @@ using Instant = Clock::time_point;
 
 namespace time {
 
+class Sleep;
+
 namespace detail {
 
-/// The wait of one co_await of a Sleep.
+/// The wait of one co_await of a Sleep, or of sleep().
 class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
- public:
-  explicit SleepAwaiter(Instant deadline) noexcept : entry_(deadline.time_since_epoch().count()) {}
-  SleepAwaiter(SleepAwaiter&& other) noexcept
-      : LeafAwaiter(other), entry_(std::move(other.entry_)) {}
-  SleepAwaiter& operator=(SleepAwaiter&&) = delete;
-  ~SleepAwaiter() {
-    if (entry_.wheel != nullptr) {
-      ringo::detail::stop_timer(entry_);
-    }
-  }
+  using Counts = ringo::detail::TimerEntry::Counts;
 
-  bool poll() noexcept { return is_elapsed(); }
-  bool enlist(ringo::detail::Branch& branch) {
-    while (!ringo::detail::start_timer(entry_, branch)) {
-      // The wheel's tick has begun; the deadline itself may be nanoseconds away.
-      if (is_elapsed()) {
-        return false;
-      }
-    }
-    return true;
-  }
-  bool is_ended() noexcept {
-    // acquire: pairs with the wheel's release.
-    return entry_.has_fired.load(std::memory_order_acquire);
-  }
+ public:
+  explicit SleepAwaiter(Instant deadline) noexcept
+      : entry_(deadline.time_since_epoch().count(), Counts::kFromZero) {}
+  explicit SleepAwaiter(Duration duration) noexcept
+      : entry_(duration.count(), Counts::kFromStart) {}
+  SleepAwaiter(SleepAwaiter&&) = default;
+  SleepAwaiter& operator=(SleepAwaiter&&) = delete;
+  ~SleepAwaiter() = default;
+
+  /// Kept by name: the deadline is so long after now.
+  operator Sleep() const noexcept;  // NOLINT(google-explicit-constructor): Sleep kept = sleep(1s)
+
+  bool poll() const noexcept { return entry_.is_nothing(); }
+  bool enlist(ringo::detail::Branch& branch) { return ringo::detail::start_timer(entry_, branch); }
+  bool is_ended() const noexcept { return entry_.has_fired(); }
   void await_resume() const noexcept {}
 
  private:
-  [[nodiscard]] bool is_elapsed() const noexcept {
-    return Clock::now().time_since_epoch().count() >= entry_.deadline;
-  }
-
   ringo::detail::TimerEntry entry_;
 };
 
 }  // namespace detail
 
-/// A deadline to wait for. Awaiting it registers a timer with the current worker's wheel; it ends
-/// at the deadline or up to 131 us (a tick of the wheel) later, never earlier. A value: it may be
-/// kept by name and awaited several times, in a loop around timeout() or select, say.
+/// A deadline to wait for, as a value: it may be kept by name and awaited several times, in a loop
+/// around timeout() or select, say. Awaiting it registers a timer with the current worker's wheel;
+/// it ends at the deadline or up to 131 us (a tick of the wheel) and a turn of the worker later,
+/// never earlier.
 ///
 /// Cancel safety: nothing is lost; the timer goes with the await. Complexity: O(1).
 /// Panics: UsageError when awaited on a thread that is not a worker.
@@ -112,11 +103,31 @@ class [[nodiscard("a Sleep does nothing until it is awaited")]] Sleep {
   return Sleep(deadline);
 }
 
-/// Waits for so long. A duration that overflows the clock means "for ever" (292 years).
-[[nodiscard]] inline Sleep sleep(Duration duration) noexcept {
+/// So much later than now; the end of time if the clock does not reach so far.
+[[nodiscard]] inline Instant deadline_after(Duration duration) noexcept {
   const Instant now = Clock::now();
-  return Sleep(duration > Instant::max() - now ? Instant::max() : now + duration);
+  return duration > Instant::max() - now ? Instant::max() : now + duration;
 }
+
+/// Waits for so long, as a Sleep does. The time counts from the await, and costs no look at the
+/// clock: it becomes a deadline when the worker looks at it next, after some dozens of tasks or
+/// before it sleeps. `Sleep kept = sleep(1s)` counts from there, and does look. A duration that
+/// overflows the clock means "for ever" (292 years).
+///
+/// Cancel safety, complexity, panics: as Sleep.
+[[nodiscard("sleep() does nothing until it is awaited")]] inline detail::SleepAwaiter sleep(
+    Duration duration) noexcept {
+  return detail::SleepAwaiter(duration);
+}
+
+namespace detail {
+
+inline SleepAwaiter::operator Sleep() const noexcept {
+  return Sleep(entry_.counts == Counts::kFromStart ? deadline_after(Duration(entry_.deadline))
+                                                   : Instant(Duration(entry_.deadline)));
+}
+
+}  // namespace detail
 
 /// Stops the clock of the current runtime: it moves by advance(), and, when every task waits, by
 /// itself to the next timer. For tests. As tokio::time::pause.
@@ -132,9 +143,11 @@ void resume();
 
 namespace detail {
 
-/// Runs one awaitable against a deadline, both as arms of the awaiting task.
+/// Runs one awaitable, as an arm of the awaiting task, against a timer on the awaiting branch.
 template <class A>
 class TimeoutAwaiter final : public ringo::detail::Leaf {
+  using Counts = ringo::detail::TimerEntry::Counts;
+
  public:
   using Value = ringo::detail::ArmValue<A>;
   static constexpr bool kIsResult =
@@ -142,17 +155,17 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
   using Output = typename std::conditional_t<kIsResult, std::type_identity<Value>,
                                              std::type_identity<Result<Value>>>::type;
 
-  TimeoutAwaiter(A&& awaitable, Instant deadline) : inner_(std::forward<A>(awaitable)) {
-    sleep_.emplace(deadline);
-  }
+  TimeoutAwaiter(A&& awaitable, Instant deadline)
+      : inner_(std::forward<A>(awaitable)),
+        timer_(deadline.time_since_epoch().count(), Counts::kFromZero) {}
   TimeoutAwaiter(A&& awaitable, Duration duration)
-      : inner_(std::forward<A>(awaitable)), duration_(duration) {}
+      : inner_(std::forward<A>(awaitable)), timer_(duration.count(), Counts::kFromStart) {}
   TimeoutAwaiter(TimeoutAwaiter&&) = default;
   TimeoutAwaiter& operator=(TimeoutAwaiter&&) = delete;
   ~TimeoutAwaiter() = default;
 
   // The inner one is tried first: a value that is there wins over a deadline that has passed, and
-  // costs no look at the clock.
+  // costs no timer.
   [[nodiscard]] bool await_ready() RINGO_EXCLUDES(ringo::detail::no_suspend) {
     return inner_.try_ready();
   }
@@ -162,18 +175,22 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
     return start(*awaiting.promise().branch);
   }
   [[nodiscard]] bool start(ringo::detail::Branch& branch) {
-    if (!sleep_) {
-      sleep_.emplace(sleep(duration_).deadline());
-    }
     inner_.open(branch);
     if (inner_.start()) {
       return false;
     }
-    deadline_.open(branch);
-    if (sleep_->await_ready() || !sleep_->start(deadline_)) {
+    // The timer needs no branch of its own: whether it has fired is cheap to ask.
+    if (!ringo::detail::start_timer(timer_, branch)) {
       is_elapsed_ = true;
-      if (inner_.cancel()) {
-        return false;
+      if (ringo::detail::has_budget()) {
+        ringo::detail::spend_budget();
+        if (inner_.cancel()) {
+          return false;
+        }
+      } else {
+        // A loop of timeouts that have passed lets others run, too.
+        ringo::detail::note_forced_yield();
+        ringo::detail::yield_turn(branch);
       }
     }
     branch.leaf = this;
@@ -182,15 +199,15 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
   [[nodiscard]] bool ended() noexcept override {
     if (!is_elapsed_) {
       if (inner_.was_woken() && inner_.run()) {
-        stop_sleep();
+        timer_.stop();
         return true;
       }
-      is_elapsed_ = deadline_.was_woken() && sleep_->ended();
+      is_elapsed_ = timer_.has_fired();
     }
     return is_elapsed_ && cancel();
   }
   [[nodiscard]] bool cancel() noexcept override {
-    stop_sleep();
+    timer_.stop();
     return inner_.cancel();  // false while it is pinned
   }
 
@@ -209,15 +226,8 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
   }
 
  private:
-  void stop_sleep() noexcept {
-    sleep_.reset();
-    deadline_.close();
-  }
-
   ringo::detail::Arm<A> inner_;
-  ringo::detail::ArmBranch deadline_;
-  std::optional<SleepAwaiter> sleep_;
-  Duration duration_{};
+  ringo::detail::TimerEntry timer_;
   bool is_elapsed_ = false;
 };
 
@@ -225,8 +235,8 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
 
 /// Awaits `awaitable`, but not past the deadline: then it is destroyed where it waits, and the
 /// error is kTimedOut. An awaitable that gives a Result<T> keeps its type (its own errors pass
-/// through); any other T becomes Result<T>. A value that is ready wins over a deadline that has
-/// passed.
+/// through); any other T becomes Result<T>. It is tried before the deadline is looked at: a value
+/// that is ready wins over a deadline that has passed, and what never waits cannot time out.
 ///
 /// Cancel safety: as the awaitable's. Panics: as sleep().
 template <ringo::detail::Awaitable A>
@@ -234,7 +244,10 @@ template <ringo::detail::Awaitable A>
   return detail::TimeoutAwaiter<A>(std::forward<A>(awaitable), deadline);
 }
 
-/// timeout_at() with a deadline so long after the await.
+/// timeout_at() with a deadline so long after `awaitable` first waits; an awaitable that does not
+/// costs neither a timer nor a look at the clock. (Tokio counts from the call, which is earlier by
+/// what the awaitable computes before it first waits. To count that too, use timeout_at() with
+/// deadline_after().) As sleep() in everything else.
 template <ringo::detail::Awaitable A>
 [[nodiscard]] detail::TimeoutAwaiter<A> timeout(Duration duration, A&& awaitable) {
   return detail::TimeoutAwaiter<A>(std::forward<A>(awaitable), duration);

@@ -87,7 +87,7 @@ class ThreadTask final : public Schedule {
     }
     (void)cell_->state.start_running();
     if (cell_->branches_in_use != 1) {
-      cell_->ready_taken = cell_->ready.exchange(0, std::memory_order_acquire);
+      take_ready_bits(*cell_);
     }
     const Context saved = thread_context;
     thread_context.task = cell_;

@@ -56,8 +56,10 @@ Task<void> advance(Duration duration) {
   if (!clock.is_paused()) {
     ringo::detail::throw_usage_error("time::advance: the clock is not paused");
   }
+  ringo::detail::Worker& worker = *ringo::detail::thread_context.worker;
+  worker.wheel().settle(clock.now());  // what has begun to sleep began before the clock moves
   clock.advance_to(clock.now() + duration.count());
-  ringo::detail::thread_context.worker->poll_driver();
+  worker.poll_driver();
   co_await yield_now();
 }
 

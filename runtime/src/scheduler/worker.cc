@@ -36,7 +36,8 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
       is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
       until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
-      wheel_(shared.clock().now()),
+      wheel_(shared.clock().now(),
+             is_alone_ ? TimerWheel::Access::kOneThread : TimerWheel::Access::kManyThreads),
       handle_(std::make_shared<DriverHandle>(shared.system())) {}
 
 Worker::~Worker() = default;
@@ -147,8 +148,7 @@ void Worker::run_task(TaskHeader& task) noexcept {
   }
   const bool is_cancelled = task.state.start_running();
   if (task.branches_in_use != 1) [[unlikely]] {
-    // acquire: pairs with mark_ready().
-    task.ready_taken = task.ready.exchange(0, std::memory_order_acquire);
+    take_ready_bits(task);
   }
   thread_context.task = &task;
   const std::int64_t fork_mark = forks_.mark();
@@ -314,11 +314,16 @@ void Worker::poll_driver() {
 }
 
 std::optional<std::int64_t> Worker::park_timeout() {
-  const std::optional<std::int64_t> expiry = wheel_.next_expiry();
-  if (!expiry) {
+  if (wheel_.empty()) {
     return std::nullopt;
   }
   RuntimeClock& clock = shared_.clock();
+  const std::int64_t now = clock.now();
+  wheel_.settle(now);
+  const std::optional<std::int64_t> expiry = wheel_.next_expiry();
+  if (!expiry) {
+    return std::nullopt;  // all of it is for ever
+  }
   if (clock.is_paused()) {
     if (shared_.blocking_pool().is_busy()) {
       return std::nullopt;  // its end may wake somebody: time waits for it
@@ -327,10 +332,10 @@ std::optional<std::int64_t> Worker::park_timeout() {
       return 0;  // it ended just now, and has
     }
     // Nothing is ready, so time may go on: to the next timer at once.
-    clock.advance_to(std::max(clock.now(), *expiry));
+    clock.advance_to(std::max(now, *expiry));
     return 0;
   }
-  return std::max<std::int64_t>(*expiry - clock.now(), 0);
+  return std::max<std::int64_t>(*expiry - now, 0);
 }
 
 bool Worker::has_local_work() const noexcept {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Where an entry belongs (level and slot, by the highest bit in which its tick differs from now),
+// Where an entry belongs (level and slot, by the highest digit in which its tick differs from now),
 // and how the wheel goes from one occupied slot to the next without visiting the empty ones.
 //
-// Thread safety: all of it; entries are taken out under the lock, tasks woken after it.
+// Thread safety: as timer_wheel.h; entries are taken out under the lock, tasks woken after it.
 
 #include "time/timer_wheel.h"
 
@@ -13,17 +13,15 @@
 #include <ringo/detail/timer_entry.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 namespace ringo::detail {
 namespace {
-
-constexpr unsigned kSlotBits = 6;
-constexpr std::uint64_t kSlotMask = TimerWheel::kSlots - 1;
-constexpr std::uint64_t kRange = std::uint64_t{1} << (kSlotBits * TimerWheel::kLevels);
 
 std::uint64_t tick_at_or_after(std::int64_t ns) noexcept {
   return ns <= 0
@@ -31,67 +29,171 @@ std::uint64_t tick_at_or_after(std::int64_t ns) noexcept {
              : (static_cast<std::uint64_t>(ns) + TimerWheel::kTickNs - 1) >> TimerWheel::kTickShift;
 }
 
+/// Brings what waking the task and running it will touch closer: the branch, which if it is a root
+/// is in the first line of its task's cell, and the frame that the entry is in.
+void fetch(const TimerEntry& entry) noexcept {
+  const auto* cell = reinterpret_cast<const char*>(entry.branch);
+  __builtin_prefetch(cell, 1);
+  __builtin_prefetch(cell + 64, 1);
+  __builtin_prefetch(cell + 128, 1);
+  const auto* frame = reinterpret_cast<const char*>(&entry);
+  __builtin_prefetch(frame - 64, 1);
+  __builtin_prefetch(frame - 128, 1);
+}
+
+/// Those of a word's bits that are behind one of them.
+std::uint64_t bits_behind(std::uint64_t word, unsigned bit) noexcept {
+  return word & ~((std::uint64_t{2} << bit) - 1);
+}
+
 }  // namespace
 
-TimerWheel::TimerWheel(std::int64_t now_ns) noexcept
-    : elapsed_(static_cast<std::uint64_t>(now_ns) >> kTickShift) {}
+// --- where entries are ------------------------------------------------------------------------
+
+void TimerWheel::InnerSlots::set(unsigned slot) noexcept {
+  bits[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  words |= std::uint64_t{1} << (slot / 64);
+}
+
+void TimerWheel::InnerSlots::clear(unsigned slot) noexcept {
+  bits[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  if (bits[slot / 64] == 0) {
+    words &= ~(std::uint64_t{1} << (slot / 64));
+  }
+}
+
+unsigned TimerWheel::InnerSlots::after(unsigned slot) const noexcept {
+  unsigned word = slot / 64;
+  std::uint64_t rest = bits_behind(bits[word], slot % 64);
+  if (rest == 0) {
+    const std::uint64_t further = bits_behind(words, word);
+    if (further == 0) {
+      return kInnerSlots;
+    }
+    word = static_cast<unsigned>(std::countr_zero(further));
+    rest = bits[word];
+  }
+  return word * 64 + static_cast<unsigned>(std::countr_zero(rest));
+}
+
+void TimerWheel::clear_bit(unsigned level, unsigned slot) noexcept {
+  if (level == 0) {
+    inner_bits_.clear(slot);
+  } else {
+    outer_bits_[level - 1] &= ~(std::uint64_t{1} << slot);
+  }
+}
+
+void TimerWheel::place(TimerEntry& entry, std::uint64_t wanted) noexcept {
+  // The highest digit in which the tick differs from now names the level, and the tick's own digit
+  // there the slot. Beyond the range: the last slot before the outermost level comes round.
+  constexpr std::uint64_t kRange = std::uint64_t{1} << kRangeBits;
+  const std::uint64_t tick = std::min(wanted, elapsed_ + kRange - 1);
+  const std::uint64_t differing = elapsed_ ^ tick;
+  if (differing < kInnerSlots) {
+    const auto slot = static_cast<unsigned>(tick % kInnerSlots);
+    entry.level = 0;
+    entry.slot = static_cast<std::uint16_t>(slot);
+    inner_[slot].push_back(entry);
+    inner_bits_.set(slot);
+    return;
+  }
+  const unsigned digit =
+      (63U - static_cast<unsigned>(std::countl_zero(differing)) - kInnerBits) / kOuterBits;
+  const unsigned level = std::min(digit + 1, kLevels - 1);
+  const auto slot = static_cast<unsigned>((tick >> shift_of(level)) % kOuterSlots);
+  entry.level = static_cast<std::uint8_t>(level);
+  entry.slot = static_cast<std::uint16_t>(slot);
+  outer_[level - 1][slot].push_back(entry);
+  outer_bits_[level - 1] |= std::uint64_t{1} << slot;
+}
+
+// --- begin and end of a wait ------------------------------------------------------------------
+
+TimerWheel::TimerWheel(std::int64_t now_ns, Access access) noexcept
+    : is_shared_(access == Access::kManyThreads),
+      elapsed_(static_cast<std::uint64_t>(now_ns) >> kTickShift) {}
 
 bool TimerWheel::insert(TimerEntry& entry, Branch& branch) noexcept {
-  if (entry.deadline == kNever) {
-    return true;  // in no slot: there is nothing to wake for
+  if (entry.deadline == TimerEntry::kNever) {
+    return true;  // in no list: there is nothing to wake for
   }
-  const MutexGuard guard(mutex_);
-  entry.tick = tick_at_or_after(entry.deadline);
-  if (entry.tick <= elapsed_) {
-    return false;
+  const bool is_fresh = entry.counts == TimerEntry::Counts::kFromStart;
+  const std::uint64_t tick = is_fresh ? 0 : tick_at_or_after(entry.deadline);
+  const Guard guard(*this);
+  if (is_fresh) {
+    if (entry.deadline <= 0) {
+      return false;
+    }
+    entry.level = kFresh;
+    fresh_.push_back(entry);
+  } else {
+    if (tick <= elapsed_) {
+      return false;
+    }
+    place(entry, tick);
   }
   entry.branch = &branch;
   entry.wheel = this;
-  place(entry);
   return true;
 }
 
 void TimerWheel::remove(TimerEntry& entry) noexcept {
-  const MutexGuard guard(mutex_);
+  const Guard guard(*this);
   if (!entry.is_linked()) {
     return;
   }
-  IntrusiveList<TimerEntry>& list = slots_[entry.level][entry.slot];
-  list.remove(entry);
-  if (list.empty()) {
-    occupied_[entry.level] &= ~(std::uint64_t{1} << entry.slot);
+  if (entry.level == kFresh) {
+    fresh_.remove(entry);
+    return;
+  }
+  Slot& slot = slot_at(entry.level, entry.slot);
+  slot.remove(entry);
+  if (slot.empty()) {
+    clear_bit(entry.level, entry.slot);
   }
 }
 
-void TimerWheel::place(TimerEntry& entry) noexcept {
-  // The highest digit (base 64) in which the tick differs from now names the level, and the tick's
-  // own digit there the slot. Beyond the range: the last slot before the outermost level comes
-  // round.
-  const std::uint64_t tick = std::min(entry.tick, elapsed_ + kRange - 1);
-  const std::uint64_t differing = (elapsed_ ^ tick) | kSlotMask;
-  const unsigned level =
-      std::min((63U - static_cast<unsigned>(std::countl_zero(differing))) / kSlotBits, kLevels - 1);
-  const auto slot = static_cast<unsigned>((tick >> (level * kSlotBits)) & kSlotMask);
-  entry.level = static_cast<std::uint8_t>(level);
-  entry.slot = static_cast<std::uint8_t>(slot);
-  slots_[level][slot].push_back(entry);
-  occupied_[level] |= std::uint64_t{1} << slot;
+// --- the clock's side -------------------------------------------------------------------------
+
+void TimerWheel::settle_all(std::int64_t now_ns) noexcept {
+  fresh_.drain([&](TimerEntry& entry) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+    entry.counts = TimerEntry::Counts::kFromZero;
+    if (entry.deadline > TimerEntry::kNever - now_ns) {
+      entry.deadline = TimerEntry::kNever;
+      return;
+    }
+    // Longer than nothing, so its tick is one that has not begun.
+    entry.deadline += now_ns;
+    place(entry, tick_at_or_after(entry.deadline));
+  });
+}
+
+void TimerWheel::settle(std::int64_t now_ns) noexcept {
+  const Guard guard(*this);
+  settle_all(now_ns);
 }
 
 std::optional<TimerWheel::Expiry> TimerWheel::next() const noexcept {
-  // Everything in a lower level comes before everything in a higher one.
-  for (unsigned level = 0; level < kLevels; ++level) {
-    if (occupied_[level] == 0) {
+  // Everything in a lower level comes before everything in a higher one. In the inner level nothing
+  // is at or behind the current slot.
+  const std::uint64_t current = elapsed_ % kInnerSlots;
+  if (const unsigned slot = inner_bits_.after(static_cast<unsigned>(current));
+      slot != kInnerSlots) {
+    return Expiry{elapsed_ - current + slot, 0, slot};
+  }
+  for (unsigned level = 1; level < kLevels; ++level) {
+    if (outer_bits_[level - 1] == 0) {
       continue;
     }
-    const unsigned shift = level * kSlotBits;
+    const unsigned shift = shift_of(level);
     // From the slot after the current one on. In the current slot itself there is something only on
     // the outermost level, and that is for the next round, after all the others.
-    const auto first_slot = static_cast<unsigned>(((elapsed_ >> shift) + 1) & kSlotMask);
+    const auto first_slot = static_cast<unsigned>(((elapsed_ >> shift) + 1) % kOuterSlots);
     const auto distance = static_cast<unsigned>(
-        std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first_slot))));
-    const unsigned slot = (first_slot + distance) & kSlotMask;
-    const std::uint64_t level_range = std::uint64_t{1} << (shift + kSlotBits);
+        std::countr_zero(std::rotr(outer_bits_[level - 1], static_cast<int>(first_slot))));
+    const unsigned slot = (first_slot + distance) % kOuterSlots;
+    const std::uint64_t level_range = std::uint64_t{1} << (shift + kOuterBits);
     std::uint64_t tick = (elapsed_ & ~(level_range - 1)) + (std::uint64_t{slot} << shift);
     if (tick <= elapsed_) {
       // Only the outermost level wraps: a slot behind us, or ours, is in its next round.
@@ -102,36 +204,74 @@ std::optional<TimerWheel::Expiry> TimerWheel::next() const noexcept {
   return std::nullopt;
 }
 
+void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
+  // In two passes, since a wake is an atomic operation, which waits for the cache line that it
+  // needs and lets nothing overtake it: the first pass only fetches.
+  constexpr std::size_t kBatch = 32;
+  std::array<TimerEntry*, kBatch> batch;  // NOLINT(*-member-init): filled as far as it is read
+  std::size_t count = 0;
+  const auto wake_batch = [&] {
+    for (std::size_t i = 0; i < count; ++i) {
+      TimerEntry& entry = *batch[i];
+      // release: pairs with has_fired(); a wake for another reason may come at any time.
+      entry.phase.store(TimerEntry::Phase::kFires, std::memory_order_release);
+      woken.add(*entry.branch);
+      // release: pairs with stop(), after which the entry is gone.
+      entry.phase.store(TimerEntry::Phase::kFired, std::memory_order_release);
+    }
+    count = 0;
+  };
+  due.drain([&](TimerEntry& entry) {
+    fetch(entry);
+    batch[count++] = &entry;
+    if (count == kBatch) {
+      wake_batch();
+    }
+  });
+  wake_batch();
+}
+
+void TimerWheel::move_down(Slot& due, WakeList& woken) noexcept {
+  Slot now_due;
+  due.drain([&](TimerEntry& entry) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+    const std::uint64_t tick = tick_at_or_after(entry.deadline);
+    if (tick <= elapsed_) {
+      now_due.push_back(entry);
+    } else {
+      place(entry, tick);
+    }
+  });
+  fire(now_due, woken);
+}
+
 void TimerWheel::advance(std::int64_t now_ns, WakeList& woken) noexcept {
   const std::uint64_t now = static_cast<std::uint64_t>(now_ns) >> kTickShift;
-  const MutexGuard guard(mutex_);
+  const Guard guard(*this);
   for (;;) {
     const std::optional<Expiry> expiry = next();
     if (!expiry || expiry->tick > now) {
       break;
     }
     elapsed_ = expiry->tick;
-    IntrusiveList<TimerEntry> due;
-    IntrusiveList<TimerEntry>& slot = slots_[expiry->level][expiry->slot];
-    while (TimerEntry* entry = slot.pop_front()) {
-      due.push_back(*entry);
-    }
-    occupied_[expiry->level] &= ~(std::uint64_t{1} << expiry->slot);
-    while (TimerEntry* entry = due.pop_front()) {
-      if (entry->tick <= elapsed_) {
-        // release: pairs with the awaiter's load; a wake for another reason may come at any time.
-        entry->has_fired.store(true, std::memory_order_release);
-        woken.add(*entry->branch);
-      } else {
-        place(*entry);
-      }
+    clear_bit(expiry->level, expiry->slot);
+    Slot& due = slot_at(expiry->level, expiry->slot);
+    if (expiry->level == 0) {
+      fire(due, woken);
+    } else {
+      move_down(due, woken);
     }
   }
   elapsed_ = std::max(elapsed_, now);
+  settle_all(now_ns);
+}
+
+bool TimerWheel::empty() noexcept {
+  const Guard guard(*this);
+  return fresh_.empty() && !next();
 }
 
 std::optional<std::int64_t> TimerWheel::next_expiry() noexcept {
-  const MutexGuard guard(mutex_);
+  const Guard guard(*this);
   const std::optional<Expiry> expiry = next();
   if (!expiry) {
     return std::nullopt;

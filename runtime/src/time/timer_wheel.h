@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
-// A hierarchical timer wheel (Varghese & Lauck; the shape is Tokio's): 6 levels of 64 slots, ticks
-// of 2^17 ns (131 us). An entry fires in the first tick that begins at or after its deadline: never
-// early, late by less than a tick plus the worker's own delay. Deadlines beyond the wheel's range
-// (104 days) wait in the outermost level and are sorted in again when it comes round.
+// A hierarchical timer wheel (Varghese & Lauck; the shape is Tokio's): a level of 1,024 slots and
+// five of 64, ticks of 2^17 ns (131 us). An entry fires in the first tick that begins at or after
+// its deadline: never early, late by less than a tick plus the worker's own delay. Deadlines beyond
+// the wheel's range (4.5 years) wait in the outermost level and are sorted in again when it comes
+// round.
 //
-//   level 0   64 slots of 1 tick      the next 8.4 ms
-//   level 1   64 slots of 64 ticks    … 537 ms
+//   fresh     lengths of time that were begun since the clock was last looked at
+//   level 0   1,024 slots of 1 tick     the next 134 ms
+//   level 1   64 slots of 1,024 ticks   ... 8.6 s
 //   level n   an entry moves down a level when its slot's time begins
 //
-// Thread safety: all operations; a stolen task cancels its timer on another thread. Complexity:
-// insert and remove O(1); advance O(entries that fire or move down).
+// A length of time becomes a deadline at the worker's next look at the clock, which it takes every
+// few dozen tasks and before it sleeps: what ends before that (most timeouts do) costs neither a
+// look at the clock nor a place in the wheel. It counts from that look, so it is never early.
+//
+// Thread safety: insert() and the clock's side are the worker's. remove() is anybody's who has the
+// entry: a stolen task cancels its timer on another thread; a worker that is alone takes no lock.
+// Complexity: insert and remove O(1); advance O(entries that fire or move down).
 
 #pragma once
 
@@ -26,40 +33,100 @@ namespace ringo::detail {
 
 class TimerWheel {
  public:
+  enum class Access : std::uint8_t { kManyThreads, kOneThread };
+
   static constexpr unsigned kTickShift = 17;
   static constexpr std::int64_t kTickNs = std::int64_t{1} << kTickShift;
   static constexpr unsigned kLevels = 6;
-  static constexpr unsigned kSlots = 64;
-  /// A deadline that never comes.
-  static constexpr std::int64_t kNever = INT64_MAX;
+  static constexpr unsigned kInnerBits = 10;  ///< level 0
+  static constexpr unsigned kOuterBits = 6;   ///< each of the others
+  /// How far ahead, in ticks, it can tell deadlines apart.
+  static constexpr unsigned kRangeBits = kInnerBits + (kLevels - 1) * kOuterBits;
 
-  explicit TimerWheel(std::int64_t now_ns) noexcept;
+  explicit TimerWheel(std::int64_t now_ns, Access access = Access::kManyThreads) noexcept;
 
-  /// Links the entry. False: its tick has begun already, nothing was linked.
+  /// Links the entry. False: its time has come already, nothing was linked.
   [[nodiscard]] bool insert(TimerEntry& entry, Branch& branch) noexcept;
   void remove(TimerEntry& entry) noexcept;
 
-  /// Fires what is due at `now_ns`. Complexity: O(1) when nothing is.
+  /// Gives the lengths of time that were begun since the last time their deadlines. Complexity:
+  /// O(their number).
+  void settle(std::int64_t now_ns) noexcept;
+  /// Fires what is due at `now_ns`, and settles. Complexity: O(1) when there is nothing to do.
   void advance(std::int64_t now_ns, WakeList& woken) noexcept;
 
+  /// Whether nothing at all waits.
+  [[nodiscard]] bool empty() noexcept;
   /// When advance() has something to do next; may be a cascade that fires nothing. Nullopt: never.
+  /// Fresh entries are not looked at: settle() first.
   [[nodiscard]] std::optional<std::int64_t> next_expiry() noexcept;
 
  private:
+  static constexpr unsigned kInnerSlots = 1U << kInnerBits;
+  static constexpr unsigned kOuterSlots = 1U << kOuterBits;
+  static constexpr std::uint8_t kFresh = kLevels;  ///< the level of the entries in fresh_
+  using Slot = IntrusiveList<TimerEntry>;
+
   struct Expiry {
     std::uint64_t tick;
     unsigned level;
     unsigned slot;
   };
 
-  void place(TimerEntry& entry) noexcept RINGO_REQUIRES(mutex_);
-  [[nodiscard]] std::optional<Expiry> next() const noexcept RINGO_REQUIRES(mutex_);
+  /// Which of the inner slots have entries: a bit for each, and one for each word of those.
+  struct InnerSlots {
+    void set(unsigned slot) noexcept;
+    void clear(unsigned slot) noexcept;
+    /// The first one behind `slot`, or kInnerSlots.
+    [[nodiscard]] unsigned after(unsigned slot) const noexcept;
 
+    std::uint64_t words = 0;
+    std::array<std::uint64_t, kInnerSlots / 64> bits{};
+  };
+
+  /// Holds the lock, if there is anybody to hold it against.
+  class RINGO_SCOPED_CAPABILITY Guard {
+   public:
+    explicit Guard(TimerWheel& wheel) noexcept
+        RINGO_ACQUIRE(wheel.mutex_, no_suspend) RINGO_NO_THREAD_SAFETY_ANALYSIS
+        : mutex_(wheel.is_shared_ ? &wheel.mutex_ : nullptr) {
+      if (mutex_ != nullptr) {
+        mutex_->lock();
+      }
+    }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    ~Guard() RINGO_RELEASE() RINGO_NO_THREAD_SAFETY_ANALYSIS {
+      if (mutex_ != nullptr) {
+        mutex_->unlock();
+      }
+    }
+
+   private:
+    Mutex* mutex_;
+  };
+
+  static unsigned shift_of(unsigned level) noexcept {
+    return level == 0 ? 0 : kInnerBits + (level - 1) * kOuterBits;
+  }
+  [[nodiscard]] Slot& slot_at(unsigned level, unsigned slot) noexcept RINGO_REQUIRES(mutex_) {
+    return level == 0 ? inner_[slot] : outer_[level - 1][slot];
+  }
+  void clear_bit(unsigned level, unsigned slot) noexcept RINGO_REQUIRES(mutex_);
+  void place(TimerEntry& entry, std::uint64_t tick) noexcept RINGO_REQUIRES(mutex_);
+  void settle_all(std::int64_t now_ns) noexcept RINGO_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<Expiry> next() const noexcept RINGO_REQUIRES(mutex_);
+  void fire(Slot& due, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  void move_down(Slot& due, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+
+  const bool is_shared_;
   Mutex mutex_;
   std::uint64_t elapsed_ RINGO_GUARDED_BY(mutex_);  ///< all ticks up to here have been worked off
-  std::array<std::uint64_t, kLevels> occupied_ RINGO_GUARDED_BY(mutex_){};
-  std::array<std::array<IntrusiveList<TimerEntry>, kSlots>, kLevels> slots_
-      RINGO_GUARDED_BY(mutex_);
+  Slot fresh_ RINGO_GUARDED_BY(mutex_);
+  InnerSlots inner_bits_ RINGO_GUARDED_BY(mutex_);
+  std::array<std::uint64_t, kLevels - 1> outer_bits_ RINGO_GUARDED_BY(mutex_){};
+  std::array<Slot, kInnerSlots> inner_ RINGO_GUARDED_BY(mutex_);
+  std::array<std::array<Slot, kOuterSlots>, kLevels - 1> outer_ RINGO_GUARDED_BY(mutex_);
 };
 
 }  // namespace ringo::detail

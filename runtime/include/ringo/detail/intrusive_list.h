@@ -76,6 +76,20 @@ class IntrusiveList {
     return element;
   }
 
+  /// Takes all elements out, front first, and hands each to `take`. No element is touched before
+  /// its turn, and `take` may put it into a list again.
+  template <class Take>
+  void drain(Take take) noexcept {
+    ListNode* node = root_.next_;
+    root_.next_ = root_.previous_ = &root_;
+    while (node != &root_) {
+      ListNode* const next = node->next_;
+      node->next_ = node->previous_ = nullptr;
+      take(*to_element(node));
+      node = next;
+    }
+  }
+
  private:
   static T* to_element(ListNode* node) noexcept { return static_cast<T*>(node); }
   static void insert_before(ListNode& place, ListNode& node) noexcept {

@@ -160,6 +160,9 @@ struct alignas(64) TaskHeader : ListNode {
   std::uint64_t branches_in_use = 1;
   /// It yields: when it suspends it goes to the back of the queue. Holder of RUNNING only.
   bool wants_turn = false;
+  /// The branch that does, to be marked ready when the turn comes; 0: the root, or none. Holder of
+  /// RUNNING only.
+  std::uint8_t yielding_branch = 0;
 
   /// The joiner's waker (a BranchWord that owns a reference), or 0.
   Atomic<BranchWord> join_slot{0};
@@ -197,8 +200,27 @@ inline void wake(const Branch& branch) noexcept {
 /// atomic operation.
 inline void yield_turn(const Branch& branch) noexcept {
   TaskHeader& task = branch.task();
-  mark_ready(task, branch.index());
+  const unsigned index = branch.index();
+  if (task.yielding_branch == 0) {
+    task.yielding_branch = static_cast<std::uint8_t>(index);
+  } else if (task.yielding_branch != index) {
+    mark_ready(task, index);
+  }
   task.wants_turn = true;
+}
+
+/// Takes the bits of the branches that were woken since the task last ran. By the runner.
+inline void take_ready_bits(TaskHeader& task) noexcept {
+  const std::uint64_t yielding =
+      task.yielding_branch == 0 ? 0 : std::uint64_t{1} << task.yielding_branch;
+  task.yielding_branch = 0;
+  // relaxed: a bit that is set at this moment comes with a notification, and so with another run.
+  if (task.ready.load(std::memory_order_relaxed) == 0) {
+    task.ready_taken = yielding;
+    return;
+  }
+  // acquire: pairs with mark_ready().
+  task.ready_taken = task.ready.exchange(0, std::memory_order_acquire) | yielding;
 }
 
 /// The second way: a branch's word together with a reference to its task. Move-only.

@@ -2,6 +2,8 @@
 //
 // A timer that a branch waits for. It lives in the awaiter and is linked into the wheel of the
 // worker on which the wait began; the task may go on elsewhere and cancel it from there.
+//
+// Thread safety: the holder of the task's RUNNING; what the wheel writes, under the wheel's lock.
 
 #pragma once
 
@@ -13,25 +15,65 @@
 namespace ringo::detail {
 
 struct Branch;
+struct TimerEntry;
 class TimerWheel;
-
-struct TimerEntry : ListNode {
-  explicit TimerEntry(std::int64_t deadline_ns) noexcept : deadline(deadline_ns) {}
-  TimerEntry(TimerEntry&& other) noexcept : deadline(other.deadline) {}
-
-  std::int64_t deadline;        ///< nanoseconds on the runtime's clock
-  std::uint64_t tick = 0;       ///< when it fires; written under the wheel's lock
-  Branch* branch = nullptr;     ///< whom it wakes
-  TimerWheel* wheel = nullptr;  ///< where it is or was linked
-  std::uint8_t level = 0;       ///< and in which level and slot, under the wheel's lock
-  std::uint8_t slot = 0;
-  std::atomic<bool> has_fired{false};
-};
 
 /// Registers the entry with the current worker's wheel. False: its time has come already.
 /// Panics: UsageError on a thread that is not a worker.
 [[nodiscard]] bool start_timer(TimerEntry& entry, Branch& branch);
 /// Unlinks it if it has not fired. Any thread.
 void stop_timer(TimerEntry& entry) noexcept;
+
+struct TimerEntry : ListNode {
+  /// A deadline that never comes.
+  static constexpr std::int64_t kNever = INT64_MAX;
+
+  enum class Counts : std::uint8_t {
+    kFromZero,   ///< `deadline` is on the runtime's clock
+    kFromStart,  ///< and this one a length of time, until the wheel looks at the clock next
+  };
+  enum class Phase : std::uint8_t {
+    kWaits,
+    kFires,  ///< its time has come, but the wheel may still look at it
+    kFired,  ///< the wheel has forgotten it: it may go without the wheel's lock
+  };
+
+  TimerEntry(std::int64_t ns, Counts from) noexcept : deadline(ns), counts(from) {}
+  TimerEntry(TimerEntry&& other) noexcept : deadline(other.deadline), counts(other.counts) {}
+  TimerEntry& operator=(TimerEntry&&) = delete;
+  ~TimerEntry() { stop(); }
+
+  /// Whether nothing need be waited for. Others are for the wheel to refuse.
+  [[nodiscard]] bool is_nothing() const noexcept {
+    return counts == Counts::kFromStart && deadline <= 0;
+  }
+  [[nodiscard]] bool has_fired() const noexcept {
+    // acquire: pairs with the wheel's release.
+    return phase.load(std::memory_order_acquire) != Phase::kWaits;
+  }
+  void stop() noexcept {
+    // acquire: pairs with the wheel's release; all that it did with the entry is over.
+    if (wheel != nullptr && phase.load(std::memory_order_acquire) != Phase::kFired) {
+      stop_timer(*this);
+    }
+    wheel = nullptr;
+  }
+
+  /// Makes it one that has not been started, with another deadline.
+  void restart(std::int64_t deadline_ns) noexcept {
+    stop();
+    deadline = deadline_ns;
+    counts = Counts::kFromZero;
+    phase.store(Phase::kWaits, std::memory_order_relaxed);  // nobody else looks at it now
+  }
+
+  std::int64_t deadline;        ///< nanoseconds; see Counts
+  Branch* branch = nullptr;     ///< whom it wakes
+  TimerWheel* wheel = nullptr;  ///< where it is or was linked
+  std::uint16_t slot = 0;       ///< and in which slot and level, under the wheel's lock
+  std::uint8_t level = 0;
+  Counts counts;
+  std::atomic<Phase> phase{Phase::kWaits};
+};
 
 }  // namespace ringo::detail
