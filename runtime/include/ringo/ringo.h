@@ -7,6 +7,7 @@
 // IWYU pragma: begin_exports
 #include <ringo/bytes.h>
 #include <ringo/cancellation_token.h>
+#include <ringo/delay_queue.h>
 #include <ringo/fork_join.h>
 #include <ringo/interval.h>
 #include <ringo/io.h>
