@@ -5,6 +5,7 @@
 //
 // Thread safety: none; called by the main thread.
 
+#include <ringo/delay_queue.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/join_error.h>
 #include <ringo/metrics.h>
@@ -105,6 +106,56 @@ Task<Sample> timeout_yield_once(std::size_t times) {
   co_return sample;
 }
 
+// --- many values that expire ------------------------------------------------------------------
+
+/// Deadlines in no order, as those of sessions that are heard of now and then.
+milliseconds scattered(std::size_t i) {
+  return milliseconds(1 + MulHash()(i) % 1'000'000);
+}
+
+/// Moves and replaces values of a full queue.
+Task<Sample> delay_queue_reset(std::size_t times, std::size_t length) {
+  ringo::time::DelayQueue<std::uint64_t> queue;
+  std::vector<ringo::time::DelayKey> keys;
+  const ringo::Instant start = ringo::Clock::now();
+  for (std::size_t i = 0; i < length; ++i) {
+    keys.push_back(queue.insert_at(i, start + scattered(i)));
+  }
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    ringo::time::DelayKey& key = keys[i * 7919 % length];
+    if (i % 2 == 0) {
+      queue.reset_at(key, start + scattered(i + length));
+    } else {
+      key = queue.insert_at(queue.remove(key).value, start + scattered(i + length));
+    }
+  }
+  const Sample sample = stopwatch.stop();
+  require(queue.len() == length, "delay_queue_reset: a wrong length");
+  co_return sample;
+}
+
+/// Puts values in and takes them out in their order; all have expired by then.
+Task<Sample> delay_queue_expire(std::size_t length) {
+  ringo::time::DelayQueue<std::uint64_t> queue;
+  const ringo::Instant start = ringo::Clock::now() - seconds(10'000);
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < length; ++i) {
+    queue.insert_at(i, start + scattered(i));
+  }
+  ringo::Instant last = start;
+  std::size_t expired = 0;
+  while (!queue.is_empty()) {
+    const auto next = co_await queue.next();
+    require(next.has_value() && next->deadline >= last, "delay_queue_expire: a wrong order");
+    last = next->deadline;
+    ++expired;
+  }
+  const Sample sample = stopwatch.stop();
+  require(expired == length, "delay_queue_expire: a wrong count");
+  co_return sample;
+}
+
 // --- many timers fire -------------------------------------------------------------------------
 
 double process_cpu_ns() {
@@ -187,6 +238,10 @@ void run_timer_benchmarks(Suite& suite) {
   suite.task("timeout_ready", million, [=] { return timeout_ready(million); });
   const std::size_t half = suite.scaled(500'000);
   suite.task("timeout_yield_once", half, [=] { return timeout_yield_once(half); });
+  suite.task("delay_queue_reset_100k", million,
+             [=, &suite] { return delay_queue_reset(million, suite.scaled(100'000)); });
+  const std::size_t length = suite.scaled(100'000);
+  suite.task("delay_queue_expire_100k", length, [=] { return delay_queue_expire(length); });
   measure_firing(suite);
 }
 
