@@ -99,6 +99,9 @@ class BranchesJoinAwaiter final : public Leaf {
     for_each_slot([&are_gone](auto& slot) { are_gone = slot.cancel() && are_gone; });
     return are_gone;
   }
+  [[nodiscard]] bool is_pinned() const noexcept override {
+    return std::apply([](const auto&... slots) { return (slots.is_pinned() || ...); }, slots_);
+  }
 
   Output await_resume() {
     for_each_slot([](auto& slot) { slot.rethrow(); });

@@ -167,6 +167,14 @@ class MembersAwaiter : public Leaf {
     }
     return are_gone;
   }
+  [[nodiscard]] bool is_pinned() const noexcept final {
+    for (const MemberCell<T>* member : members_) {
+      if (member->root.leaf != nullptr && member->root.leaf->is_pinned()) {
+        return true;
+      }
+    }
+    return false;
+  }
 
  protected:
   ~MembersAwaiter() {

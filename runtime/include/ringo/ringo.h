@@ -9,6 +9,7 @@
 #include <ringo/cancellation_token.h>
 #include <ringo/delay_queue.h>
 #include <ringo/fork_join.h>
+#include <ringo/generator.h>
 #include <ringo/interval.h>
 #include <ringo/io.h>
 #include <ringo/join.h>

@@ -85,6 +85,9 @@ class Contest {
                slots_);
     return are_gone;
   }
+  [[nodiscard]] bool is_pinned() const noexcept {
+    return std::apply([](const auto&... slots) { return (slots.is_pinned() || ...); }, slots_);
+  }
 
   /// Whose value was the first, or kNobody if all are out.
   [[nodiscard]] std::size_t winner() const noexcept { return winner_; }
@@ -157,6 +160,7 @@ class SelectAwaiterBase : public Leaf {
   }
   [[nodiscard]] bool ended() noexcept final { return contest_.go_on(); }
   [[nodiscard]] bool cancel() noexcept final { return contest_.cancel(); }
+  [[nodiscard]] bool is_pinned() const noexcept final { return contest_.is_pinned(); }
 
  protected:
   template <class... Args>

@@ -44,6 +44,7 @@ class ShieldAwaiter final : public Leaf {
   // The frame is pinned until the inner task has ended; the runner keeps asking, and each question
   // moves it on.
   [[nodiscard]] bool cancel() noexcept override { return ended(); }
+  [[nodiscard]] bool is_pinned() const noexcept override { return !has_ended_; }
   T await_resume() { return inner_.take(); }
 
  private:

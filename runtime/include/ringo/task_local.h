@@ -114,6 +114,7 @@ class LocalScopeAwaiter final : public Leaf {
     body_.reset();
     return true;
   }
+  [[nodiscard]] bool is_pinned() const noexcept override { return body_ && body_->is_pinned(); }
   U await_resume() { return body_->take(); }
 
  private:

@@ -210,6 +210,7 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
     timer_.stop();
     return inner_.cancel();  // false while it is pinned
   }
+  [[nodiscard]] bool is_pinned() const noexcept override { return inner_.is_pinned(); }
 
   Output await_resume() {
     if (is_elapsed_) {

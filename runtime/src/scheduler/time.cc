@@ -73,6 +73,9 @@ bool start_timer(TimerEntry& entry, Branch& branch) {
     throw_usage_error(
         "sleep and timeout need the timer wheel of a worker: await them in a task of a runtime");
   }
+  if (branch.task().home != &worker->shared()) [[unlikely]] {
+    worker->wheel().share();  // a generator, say, which may go on or end anywhere
+  }
   return worker->wheel().insert(entry, branch);
 }
 

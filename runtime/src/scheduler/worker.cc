@@ -36,8 +36,8 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
       is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
       until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
-      wheel_(shared.clock().now(),
-             is_alone_ ? TimerWheel::Access::kOneThread : TimerWheel::Access::kManyThreads),
+      wheel_(new TimerWheel(shared.clock().now(), is_alone_ ? TimerWheel::Access::kOneThread
+                                                            : TimerWheel::Access::kManyThreads)),
       handle_(std::make_shared<DriverHandle>(shared.system())) {}
 
 Worker::~Worker() = default;
@@ -305,7 +305,7 @@ Worker::Step Worker::step() {
 
 void Worker::fire_timers() noexcept {
   WakeList woken;
-  wheel_.advance(shared_.clock().now(), woken);
+  wheel_->advance(shared_.clock().now(), woken);
 }
 
 void Worker::poll_driver() {
@@ -314,13 +314,13 @@ void Worker::poll_driver() {
 }
 
 std::optional<std::int64_t> Worker::park_timeout() {
-  if (wheel_.empty()) {
+  if (wheel_->empty()) {
     return std::nullopt;
   }
   RuntimeClock& clock = shared_.clock();
   const std::int64_t now = clock.now();
-  wheel_.settle(now);
-  const std::optional<std::int64_t> expiry = wheel_.next_expiry();
+  wheel_->settle(now);
+  const std::optional<std::int64_t> expiry = wheel_->next_expiry();
   if (!expiry) {
     return std::nullopt;  // all of it is for ever
   }

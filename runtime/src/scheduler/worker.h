@@ -82,7 +82,7 @@ class Worker {
   [[nodiscard]] ForkStack& forks() noexcept { return forks_; }
   [[nodiscard]] const std::shared_ptr<DriverHandle>& handle() const noexcept { return handle_; }
   [[nodiscard]] RuntimeShared& shared() const noexcept { return shared_; }
-  [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
+  [[nodiscard]] TimerWheel& wheel() noexcept { return *wheel_; }
   [[nodiscard]] Random& random() noexcept { return random_; }
   [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
   /// A number that no other task has had. They are fetched in blocks, since a counter that all
@@ -154,7 +154,10 @@ class Worker {
   std::uint64_t task_ids_left_ = 0;
   Random random_;
   OwnedTasks owned_;
-  TimerWheel wheel_;
+  struct RetireWheel {
+    void operator()(TimerWheel* wheel) const noexcept { wheel->retire(); }
+  };
+  std::unique_ptr<TimerWheel, RetireWheel> wheel_;
   std::shared_ptr<DriverHandle> handle_;
   std::unique_ptr<Driver> driver_;
   Counters counters_;

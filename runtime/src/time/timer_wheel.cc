@@ -133,24 +133,44 @@ bool TimerWheel::insert(TimerEntry& entry, Branch& branch) noexcept {
     }
     place(entry, tick);
   }
+  ++entries_;
   entry.branch = &branch;
   entry.wheel = this;
   return true;
 }
 
 void TimerWheel::remove(TimerEntry& entry) noexcept {
-  const Guard guard(*this);
-  if (!entry.is_linked()) {
-    return;
+  bool is_last = false;
+  {
+    const Guard guard(*this);
+    // relaxed: written under the lock.
+    if (entry.phase.load(std::memory_order_relaxed) == TimerEntry::Phase::kFired) {
+      return;
+    }
+    if (entry.is_linked()) {
+      Slot& slot = entry.level == kFresh ? fresh_ : slot_at(entry.level, entry.slot);
+      slot.remove(entry);
+      if (entry.level != kFresh && slot.empty()) {
+        clear_bit(entry.level, entry.slot);
+      }
+    }
+    is_last = --entries_ == 0 && is_retired_;
   }
-  if (entry.level == kFresh) {
-    fresh_.remove(entry);
-    return;
+  if (is_last) {
+    delete this;
   }
-  Slot& slot = slot_at(entry.level, entry.slot);
-  slot.remove(entry);
-  if (slot.empty()) {
-    clear_bit(entry.level, entry.slot);
+}
+
+void TimerWheel::retire() noexcept {
+  share();  // what is left belongs to nobody's thread
+  bool is_unused = false;
+  {
+    const Guard guard(*this);
+    is_retired_ = true;
+    is_unused = entries_ == 0;
+  }
+  if (is_unused) {
+    delete this;
   }
 }
 
@@ -219,6 +239,7 @@ void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
       // release: pairs with stop(), after which the entry is gone.
       entry.phase.store(TimerEntry::Phase::kFired, std::memory_order_release);
     }
+    entries_ -= static_cast<std::uint32_t>(count);
     count = 0;
   };
   due.drain([&](TimerEntry& entry) {

@@ -16,7 +16,10 @@
 // look at the clock nor a place in the wheel. It counts from that look, so it is never early.
 //
 // Thread safety: insert() and the clock's side are the worker's. remove() is anybody's who has the
-// entry: a stolen task cancels its timer on another thread; a worker that is alone takes no lock.
+// entry: a stolen task cancels its timer on another thread. A worker that is alone takes no lock,
+// until it has an entry of a body that may leave it (share()).
+// An entry may outlive the runtime (a generator that was kept): retire() leaves the wheel to the
+// last of them.
 // Complexity: insert and remove O(1); advance O(entries that fire or move down).
 
 #pragma once
@@ -47,7 +50,13 @@ class TimerWheel {
 
   /// Links the entry. False: its time has come already, nothing was linked.
   [[nodiscard]] bool insert(TimerEntry& entry, Branch& branch) noexcept;
+  /// For an entry that was inserted and has not been seen fired, when it waits no longer.
   void remove(TimerEntry& entry) noexcept;
+  /// By the worker: from now on entries may be removed by other threads.
+  void share() noexcept { is_shared_ = true; }
+  /// Instead of the destructor of a wheel that was made by new: it goes with its last entry. What
+  /// is still linked will never fire.
+  void retire() noexcept;
 
   /// Gives the lengths of time that were begun since the last time their deadlines. Complexity:
   /// O(their number).
@@ -119,8 +128,11 @@ class TimerWheel {
   void fire(Slot& due, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
   void move_down(Slot& due, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
 
-  const bool is_shared_;
+  // Written by the worker only, before the entry for whose sake it is reaches another thread.
+  bool is_shared_;
   Mutex mutex_;
+  bool is_retired_ RINGO_GUARDED_BY(mutex_) = false;
+  std::uint32_t entries_ RINGO_GUARDED_BY(mutex_) = 0;  ///< inserted, not fired, not removed
   std::uint64_t elapsed_ RINGO_GUARDED_BY(mutex_);  ///< all ticks up to here have been worked off
   Slot fresh_ RINGO_GUARDED_BY(mutex_);
   InnerSlots inner_bits_ RINGO_GUARDED_BY(mutex_);

@@ -145,6 +145,7 @@ class Arm : public ArmBranch {
     finish();
     return true;
   }
+  [[nodiscard]] bool is_pinned() const noexcept { return leaf != nullptr && leaf->is_pinned(); }
   /// Destroys what has ended.
   void finish() noexcept {
     awaiter_.reset();
@@ -192,6 +193,7 @@ class Arm<Task<T>> : public ArmBranch {
     finish();
     return true;
   }
+  [[nodiscard]] bool is_pinned() const noexcept { return leaf != nullptr && leaf->is_pinned(); }
   void finish() noexcept {
     destroy();
     close();

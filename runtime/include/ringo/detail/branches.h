@@ -77,6 +77,10 @@ class BranchSlot {
     return true;
   }
 
+  [[nodiscard]] bool is_pinned() const noexcept {
+    return state_ == State::kRunning && arm_.is_pinned();
+  }
+
   [[nodiscard]] bool has_ended() const noexcept { return state_ == State::kEnded; }
   [[nodiscard]] bool has_thrown() const noexcept { return outcome_.has_exception(); }
   /// Throws what the branch has thrown, if it has.

@@ -96,6 +96,10 @@ class Leaf {
   /// again after each wake.
   [[nodiscard]] virtual bool cancel() noexcept { return true; }
 
+  /// Whether cancel() would have to wait, asked without beginning to end anything. Who leaves a
+  /// wait for later instead of destroying it (a Generator) must not leave one that is pinned.
+  [[nodiscard]] virtual bool is_pinned() const noexcept { return false; }
+
   /// The coroutine that waits; null where a combinator runs the leaf without a coroutine.
   std::coroutine_handle<> waiting_coroutine;
 

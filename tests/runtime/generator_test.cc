@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: MIT
+//
+// Generator: what next() gives, what becomes of the body when a next() is dropped, or the generator
+// destroyed, at each place where it can be suspended.
+//
+// Thread safety: tests.
+
+#include <ringo/cancellation_token.h>
+#include <ringo/generator.h>
+#include <ringo/join.h>
+#include <ringo/join_all.h>
+#include <ringo/runtime.h>
+#include <ringo/select.h>
+#include <ringo/shield.h>
+#include <ringo/spawn.h>
+#include <ringo/sync/mpsc.h>
+#include <ringo/sync/notify.h>
+#include <ringo/sync/oneshot.h>
+#include <ringo/task.h>
+#include <ringo/task_local.h>
+#include <ringo/time.h>
+#include <ringo/usage_error.h>
+#include <ringo/yield.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/abort_harness.h"
+#include "support/co_test.h"
+#include "support/gate.h"
+#include "support/manual_wait.h"
+#include "support/random_seed.h"
+#include "support/tracked.h"
+
+namespace ringo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing_support::Gate;
+using testing_support::ManualWait;
+using testing_support::Tracked;
+
+ringo::Generator<int> countdown(int from) {
+  for (int i = from; i > 0; --i) {
+    co_await ringo::time::sleep(1s);
+    co_yield i;
+  }
+}
+
+CO_TEST_PAUSED(Generator, HeaderExample) {
+  const Instant start = Clock::now();
+  int sum = 0;
+  auto seconds = countdown(3);
+  while (std::optional<int> left = co_await seconds.next()) {
+    sum += *left;
+  }
+  EXPECT_EQ(sum, 6);
+  EXPECT_GE(Clock::now() - start, 3s);
+}
+
+Generator<int> count_to(int last, Tracked /*held*/ = Tracked()) {
+  for (int i = 1; i <= last; ++i) {
+    co_yield i;
+  }
+}
+Generator<int> yields_turns(int last, Tracked /*held*/ = Tracked()) {
+  for (int i = 1; i <= last; ++i) {
+    co_await yield_now();
+    co_yield i;
+  }
+}
+
+CO_TEST(Generator, IsLazyAndEndsOnce) {
+  bool has_begun = false;
+  const auto begins = [](bool& begun) -> Generator<int> {
+    begun = true;
+    co_yield 1;
+  };
+  Generator<int> generator = begins(has_begun);
+  EXPECT_FALSE(has_begun);
+  EXPECT_EQ(co_await generator.next(), 1);
+  EXPECT_TRUE(has_begun);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(co_await generator.next(), std::nullopt);
+  }
+}
+
+CO_TEST(Generator, TheEndDestroysTheFrame) {
+  const int before = Tracked::alive();
+  Generator<int> generator = count_to(2);
+  EXPECT_EQ(co_await generator.next(), 1);
+  EXPECT_EQ(co_await generator.next(), 2);
+  EXPECT_GT(Tracked::alive(), before);
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+  EXPECT_EQ(Tracked::alive(), before);
+}
+
+CO_TEST(Generator, OneThatIsNeverAwaitedIsDestroyed) {
+  const int before = Tracked::alive();
+  {
+    Generator<int> unused = count_to(2);
+    Generator<int> begun = yields_turns(5);
+    EXPECT_EQ(co_await begun.next(), 1);
+    Generator<int> replaced = count_to(1);
+    replaced = count_to(3);
+    EXPECT_EQ(co_await replaced.next(), 1);
+  }
+  EXPECT_EQ(Tracked::alive(), before);
+}
+
+CO_TEST(Generator, AwaitsWhateverATaskMay) {
+  const auto awaits = [](mpsc::Receiver<int> rx) -> Generator<std::string> {
+    while (std::optional<int> n = co_await rx.recv()) {
+      auto [one, two] = co_await join(yield_now(), time::timeout(1h, yield_now()));
+      (void)one;
+      (void)two;
+      const auto say = [](int number) -> Task<std::string> {
+        co_await yield_now();
+        co_return std::to_string(number);
+      };
+      JoinHandle<std::string> saying = spawn(say(*n));
+      const JoinResult<std::string> said = co_await saying;
+      co_yield said.value();
+    }
+  };
+  auto [tx, rx] = mpsc::channel<int>(4);
+  (void)tx.try_send(7);
+  (void)tx.try_send(8);
+  drop(std::move(tx));
+  Generator<std::string> generator = awaits(std::move(rx));
+  EXPECT_EQ(co_await generator.next(), "7");
+  EXPECT_EQ(co_await generator.next(), "8");
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+}
+
+CO_TEST(Generator, GivesWhatCanOnlyBeMoved) {
+  const auto makes = []() -> Generator<std::unique_ptr<int>> {
+    co_yield std::make_unique<int>(1);
+    std::unique_ptr<int> named = std::make_unique<int>(2);
+    co_yield std::move(named);
+  };
+  Generator<std::unique_ptr<int>> generator = makes();
+  const std::optional<std::unique_ptr<int>> first = co_await generator.next();
+  const std::optional<std::unique_ptr<int>> second = co_await generator.next();
+  EXPECT_EQ(**first, 1);
+  EXPECT_EQ(**second, 2);
+}
+
+CO_TEST(Generator, GivesReferencesAsPointers) {
+  std::vector<int> numbers{1, 2};
+  const auto refers = [](std::vector<int>& all) -> Generator<int&> {
+    for (int& each : all) {
+      co_yield each;
+    }
+  };
+  Generator<int&> generator = refers(numbers);
+  while (int* number = co_await generator.next()) {
+    *number += 10;
+  }
+  EXPECT_EQ(numbers, (std::vector<int>{11, 12}));
+}
+
+CO_TEST(Generator, GivesWhatItThrowsOnce) {
+  const int before = Tracked::alive();
+  const auto throws = [](Tracked) -> Generator<int> {
+    co_yield 1;
+    co_await yield_now();
+    throw std::runtime_error("thrown by a generator");
+  };
+  Generator<int> generator = throws(Tracked());
+  EXPECT_EQ(co_await generator.next(), 1);
+  std::string what;
+  try {
+    (void)co_await generator.next();
+  } catch (const std::runtime_error& error) {
+    what = error.what();
+  }
+  EXPECT_EQ(what, "thrown by a generator");
+  EXPECT_EQ(Tracked::alive(), before);
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+}
+
+CO_TEST(Generator, SurvivesADroppedNext) {
+  Gate gate;
+  int starts = 0;
+  const auto waits = [](Gate& opened, int& started, Tracked) -> Generator<int> {
+    ++started;
+    co_await opened.passed();
+    co_yield 1;
+    co_yield 2;
+  };
+  Generator<int> generator = waits(gate, starts, Tracked());
+  for (int i = 0; i < 3; ++i) {
+    std::variant<std::optional<int>, std::monostate> first =
+        co_await select(biased, generator.next(), yield_now());
+    CO_ASSERT_EQ(first.index(), 1U);
+    CO_ASSERT_EQ(gate.waiting(), 1);  // the body, still in its place
+  }
+  gate.open();  // nobody awaits next() at this time
+  EXPECT_EQ(co_await generator.next(), 1);
+  EXPECT_EQ(co_await generator.next(), 2);
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+  EXPECT_EQ(starts, 1);
+}
+
+CO_TEST_PAUSED(Generator, ATimerRunsOnWhileNobodyAsks) {
+  const Instant start = Clock::now();
+  Generator<int> generator = countdown(2);
+  for (int i = 0; i < 9; ++i) {
+    const Result<std::optional<int>> late = co_await time::timeout(100ms, generator.next());
+    CO_ASSERT_FALSE(late.has_value());
+  }
+  const std::optional<int> first = co_await generator.next();
+  EXPECT_EQ(first, 2);
+  EXPECT_LE(Clock::now() - start, 1s + 2ms);
+  const Result<std::optional<int>> late = co_await time::timeout(100ms, generator.next());
+  EXPECT_FALSE(late.has_value());
+  co_await time::sleep(5s);
+  const Instant asked = Clock::now();
+  EXPECT_EQ(co_await generator.next(), 1);
+  EXPECT_EQ(Clock::now(), asked);
+}
+
+Task<int> sum_of(Generator<int> generator) {
+  int sum = 0;
+  while (std::optional<int> n = co_await generator.next()) {
+    sum += *n;
+  }
+  co_return sum;
+}
+
+CO_TEST(Generator, GoesOnInAnotherTaskWithWhatItWaitsFor) {
+  Gate gate;
+  const auto waits = [](Gate& opened) -> Generator<int> {
+    co_await opened.passed();
+    co_yield 5;
+    co_await yield_now();
+    co_yield 6;
+  };
+  Generator<int> generator = waits(gate);
+  (void)co_await select(biased, generator.next(), yield_now());
+  JoinHandle<int> taken = spawn(sum_of(std::move(generator)));
+  co_await yield_now();
+  gate.open();
+  const JoinResult<int> sum = co_await taken;
+  EXPECT_EQ(sum.value(), 11);
+}
+
+CO_TEST(Generator, SurvivesInACombinatorOfItsOwn) {
+  Gate gate;
+  const auto selects = [](Gate& opened) -> Generator<int> {
+    for (int i = 0; i < 2; ++i) {
+      const Result<std::variant<std::monostate, std::monostate>> first =
+          co_await time::timeout(1h, select(opened.passed(), time::sleep(2h)));
+      co_yield static_cast<int>(first.value().index());
+    }
+  };
+  Generator<int> generator = selects(gate);
+  for (int i = 0; i < 3; ++i) {
+    (void)co_await select(biased, generator.next(), yield_now());
+    gate.wake_for_nothing();
+  }
+  gate.open();
+  EXPECT_EQ(co_await generator.next(), 0);
+  EXPECT_EQ(co_await generator.next(), 0);
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+}
+
+CO_TEST(Generator, TwoAtOnceAreAUsageError) {
+  Gate gate;
+  const auto waits = [](Gate& opened) -> Generator<int> {
+    co_await opened.passed();
+    co_yield 1;
+  };
+  Generator<int> generator = waits(gate);
+  bool is_refused = false;
+  try {
+    (void)co_await join(generator.next(), generator.next());
+  } catch (const UsageError&) {
+    is_refused = true;
+  }
+  EXPECT_TRUE(is_refused);
+  gate.open();
+  EXPECT_EQ(co_await generator.next(), 1);
+}
+
+CO_TEST(Generator, AwaitingItselfOrAMovedOneIsAUsageError) {
+  std::optional<Generator<int>> itself;
+  const auto asks_itself = [](std::optional<Generator<int>>& self) -> Generator<int> {
+    std::optional<int> own = co_await self->next();
+    co_yield *own;
+  };
+  itself.emplace(asks_itself(itself));
+  int refused = 0;
+  try {
+    (void)co_await itself->next();
+  } catch (const UsageError&) {
+    ++refused;
+  }
+  Generator<int> moved = std::move(*itself);
+  try {
+    (void)co_await itself->next();  // NOLINT(bugprone-use-after-move): that is the mistake
+  } catch (const UsageError&) {
+    ++refused;
+  }
+  EXPECT_EQ(refused, 2);
+}
+
+/// Notes for the awaiting generator that it has a scope open, or has not.
+class Scoped final : public detail::Leaf {
+ public:
+  explicit Scoped(int change) noexcept : change_(change) {}
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+    awaiting.promise().open_scopes += static_cast<unsigned>(change_);
+    return false;
+  }
+  void await_resume() const noexcept {}
+  [[nodiscard]] bool ended() noexcept override { return true; }
+
+ private:
+  int change_;
+};
+
+CO_TEST(Generator, RefusesToYieldInsideAScope) {
+  const auto yields = []() -> Generator<int> {
+    co_await Scoped(1);
+    bool is_refused = false;
+    try {
+      co_yield 1;
+    } catch (const UsageError&) {
+      is_refused = true;
+    }
+    co_await Scoped(-1);
+    co_yield is_refused ? 2 : 3;
+  };
+  Generator<int> generator = yields();
+  EXPECT_EQ(co_await generator.next(), 2);
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+}
+
+Task<void> finishes(Gate& inside, Gate& release, bool& has_finished) {
+  inside.open();
+  co_await release.passed();
+  has_finished = true;
+}
+Generator<int> shields(Gate& inside, Gate& release, bool& has_finished, Tracked /*held*/) {
+  co_yield 1;
+  // In a combinator, which asks through to it.
+  (void)co_await select(shield(finishes(inside, release, has_finished)), time::sleep(1h));
+  co_yield 2;
+}
+
+CO_TEST(Generator, ADropInAShieldWaitsForItAndEndsTheGenerator) {
+  const int before = Tracked::alive();
+  Gate inside;
+  Gate release;
+  bool has_finished = false;
+  Generator<int> generator = shields(inside, release, has_finished, Tracked());
+  EXPECT_EQ(co_await generator.next(), 1);
+  const auto releases = [](Gate& entered, Gate& opened) -> Task<void> {
+    co_await entered.passed();
+    for (int i = 0; i < 5; ++i) {
+      co_await yield_now();
+    }
+    opened.open();
+  };
+  JoinHandle<void> releasing = spawn(releases(inside, release));
+  std::variant<std::optional<int>, std::monostate> first =
+      co_await select(biased, generator.next(), inside.passed());
+  EXPECT_EQ(first.index(), 1U);
+  EXPECT_TRUE(has_finished);
+  EXPECT_EQ(Tracked::alive(), before);
+  bool is_told = false;
+  try {
+    (void)co_await generator.next();
+  } catch (const UsageError&) {
+    is_told = true;
+  }
+  EXPECT_TRUE(is_told);
+  (void)co_await releasing;
+}
+
+CO_TEST(Generator, AnAbortWaitsForTheShieldOfAGenerator) {
+  const int before = Tracked::alive();
+  Gate inside;
+  Gate release;
+  bool has_finished = false;
+  JoinHandle<int> handle = spawn(sum_of(shields(inside, release, has_finished, Tracked())));
+  co_await inside.passed();
+  handle.abort();
+  for (int i = 0; i < 20; ++i) {
+    co_await yield_now();
+  }
+  EXPECT_FALSE(handle.is_finished());
+  release.open();
+  const JoinResult<int> result = co_await handle;
+  EXPECT_TRUE(result.error().is_cancelled());
+  EXPECT_TRUE(has_finished);
+  EXPECT_EQ(Tracked::alive(), before);
+}
+
+TEST(Generator, ADroppedNextHearsOfNoWake) {
+  Gate gate;
+  const auto waits = [](Gate& opened) -> Generator<int> {
+    co_await opened.passed();
+    co_yield 1;
+  };
+  Generator<int> generator = waits(gate);
+  {
+    ManualWait wait(generator.next());
+    EXPECT_FALSE(wait.poll());
+    gate.wake_for_nothing();
+    EXPECT_TRUE(wait.is_woken());
+    EXPECT_FALSE(wait.poll());
+  }
+  gate.open();  // into the body's cell, and no further
+  ManualWait wait(generator.next());
+  EXPECT_TRUE(wait.poll());
+  EXPECT_EQ(wait.result(), 1);
+}
+
+TEST(Generator, OutlivesItsRuntime) {
+  const int before = Tracked::alive();
+  {
+    std::optional<Generator<int>> kept;
+    {
+      Runtime runtime = testing_support::current_thread_runtime();
+      const auto begins = [](std::optional<Generator<int>>& generator) -> Task<void> {
+        const auto sleeps = [](Tracked) -> Generator<int> {
+          co_await time::sleep(1h);
+          co_yield 1;
+        };
+        generator.emplace(sleeps(Tracked()));
+        (void)co_await select(biased, generator->next(), yield_now());
+      };
+      runtime.block_on(begins(kept));
+    }
+    EXPECT_GT(Tracked::alive(), before);
+  }
+  EXPECT_EQ(Tracked::alive(), before);
+}
+
+CO_TEST(Generator, LetsOthersRun) {
+  // A body that never suspends pays for its items all the same.
+  const auto counts = []() -> Generator<int> {
+    for (int i = 0;; ++i) {
+      co_yield i;
+    }
+  };
+  bool may_end = false;
+  const auto ends = [](bool& end) -> Task<void> {
+    end = true;
+    co_return;
+  };
+  JoinHandle<void> ending = spawn(ends(may_end));
+  Generator<int> generator = counts();
+  while (!may_end) {
+    (void)co_await generator.next();
+  }
+  (void)co_await ending;
+}
+
+Generator<int> nested(int depth) {
+  if (depth > 0) {
+    Generator<int> inner = nested(depth - 1);
+    while (std::optional<int> n = co_await inner.next()) {
+      co_yield *n + 1;
+    }
+  } else {
+    co_await yield_now();
+    co_yield 0;
+  }
+}
+
+CO_TEST(Generator, NestsAThousandDeep) {
+  Generator<int> generator = nested(1000);
+  EXPECT_EQ(co_await generator.next(), 1000);
+  EXPECT_EQ(co_await generator.next(), std::nullopt);
+}
+
+inline constinit const TaskLocal<int> kLocal;
+
+CO_TEST(Generator, SeesTheTaskLocalsOfWhoAsks) {
+  const auto looks = []() -> Generator<int> {
+    for (;;) {
+      co_await yield_now();
+      co_yield kLocal.try_get().value_or(0);
+    }
+  };
+  Generator<int> generator = looks();
+  EXPECT_EQ(co_await generator.next(), 0);
+  const auto asks = [](Generator<int>& asked) -> Task<int> {
+    const std::optional<int> seen = co_await asked.next();
+    co_return *seen;
+  };
+  EXPECT_EQ(co_await kLocal.scope(3, asks(generator)), 3);
+  EXPECT_EQ(co_await generator.next(), 0);
+}
+
+Task<void> consumes_everything() {
+  const auto mixes = [](Tracked) -> Generator<Tracked> {
+    co_yield Tracked();
+    co_await time::sleep(2ms);
+    co_yield Tracked();
+    Generator<int> inner = yields_turns(2);
+    while (std::optional<int> n = co_await inner.next()) {
+      co_yield Tracked();
+    }
+    (void)co_await select(time::sleep(1ms), time::sleep(1h));
+    auto [tx, rx] = oneshot::channel<Tracked>();
+    (void)std::move(tx).send(Tracked());
+    Result<Tracked> received = co_await std::move(rx);
+    co_yield *std::move(received);
+  };
+  Generator<Tracked> generator = mixes(Tracked());
+  for (;;) {
+    std::variant<std::optional<Tracked>, std::monostate> first =
+        co_await select(generator.next(), time::sleep(700us));
+    if (first.index() == 0 && !std::get<0>(first)) {
+      break;
+    }
+    co_await yield_now();
+  }
+}
+
+TEST(Generator, MayBeAbortedAnywhere) {
+  testing_support::abort_at_every_step([] { return consumes_everything(); });
+}
+
+TEST(Generator, MayLoseATimeoutAnywhere) {
+  testing_support::time_out_at_every_step([] { return consumes_everything(); });
+}
+
+}  // namespace
+}  // namespace ringo
