@@ -25,6 +25,10 @@
 #include <ringo/signal.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
+#include <ringo/stream.h>
+#include <ringo/stream_map.h>
+#include <ringo/stream_sources.h>
+#include <ringo/stream_time.h>
 #include <ringo/sync/barrier.h>
 #include <ringo/sync/broadcast.h>
 #include <ringo/sync/mpmc.h>
