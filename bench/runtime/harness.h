@@ -145,6 +145,7 @@ void run_channel_benchmarks(Suite& suite);
 void run_fan_out_benchmarks(Suite& suite);
 void run_lock_benchmarks(Suite& suite);
 void run_timer_benchmarks(Suite& suite);
+void run_stream_benchmarks(Suite& suite);
 void run_fork_join_benchmarks(Suite& suite);
 
 /// Memory of a million parked tasks of a kind: "pending", "sleep", "oneshot" or "buf4k".

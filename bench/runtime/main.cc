@@ -51,6 +51,7 @@ void run_suite(const bench::Settings& settings) {
   bench::run_fan_out_benchmarks(suite);
   bench::run_lock_benchmarks(suite);
   bench::run_timer_benchmarks(suite);
+  bench::run_stream_benchmarks(suite);
   bench::run_fork_join_benchmarks(suite);
 }
 

@@ -145,7 +145,7 @@ CO_TEST_PAUSED(CancellationGuide, ReserveKeepsTheValue) {
   auto value = std::make_unique<int>(2);
   auto room = co_await ringo::time::timeout(1ms, tx.reserve());
   if (room) {
-    (void)std::move(*room).send(std::move(value));  // made, or moved, only when there is room
+    room->send(std::move(value));  // made, or moved, only when there is room
   }
   EXPECT_NE(value, nullptr);
 }

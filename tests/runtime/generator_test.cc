@@ -22,11 +22,12 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -531,6 +532,69 @@ Task<void> consumes_everything() {
     }
     co_await yield_now();
   }
+}
+
+Generator<int> receives(mpsc::Receiver<int> rx, Tracked /*held*/) {
+  while (std::optional<int> message = co_await rx.recv()) {
+    co_yield *message;
+  }
+}
+Task<void> sends_numbers(mpsc::Sender<int> tx, int count, unsigned seed) {
+  std::mt19937 random(seed);
+  for (int i = 0; i < count; ++i) {
+    if (!co_await tx.send(i)) {
+      co_return;
+    }
+    if (random() % 3 == 0) {
+      co_await yield_now();
+    }
+  }
+}
+/// Takes up to `count` numbers, each after some rounds that were lost. Gives how many came.
+Task<int> takes_numbers(Generator<int> numbers, int count) {
+  int taken = 0;
+  while (taken < count) {
+    std::variant<std::optional<int>, std::monostate> first =
+        co_await select(biased, numbers.next(), yield_now());
+    if (first.index() == 1) {
+      continue;
+    }
+    const std::optional<int>& number = std::get<0>(first);
+    if (!number) {
+      break;
+    }
+    EXPECT_EQ(*number, taken);
+    ++taken;
+  }
+  co_return taken;  // and destroys it, perhaps while it is being woken
+}
+
+TEST(Generator, WakesRaceWithDropsAndEnds) {
+  std::mt19937_64 random = testing_support::seeded_random();
+  const int before = Tracked::alive();
+  {
+    Runtime runtime = testing_support::multi_thread_runtime(2);
+    const auto rounds = [](std::mt19937_64& engine) -> Task<void> {
+      for (int round = 0; round < 300; ++round) {
+        auto [tx, rx] = mpsc::channel<int>(1 + engine() % 4);
+        const auto sent = static_cast<int>(engine() % 20);
+        const auto wanted = static_cast<int>(engine() % 25);
+        JoinHandle<void> sending =
+            spawn(sends_numbers(std::move(tx), sent, static_cast<unsigned>(engine())));
+        JoinHandle<int> taking = spawn(takes_numbers(receives(std::move(rx), Tracked()), wanted));
+        if (engine() % 8 == 0) {
+          taking.abort();
+        }
+        const JoinResult<int> taken = co_await taking;
+        if (taken) {
+          EXPECT_EQ(*taken, std::min(sent, wanted));
+        }
+        (void)co_await sending;
+      }
+    };
+    runtime.block_on(rounds(random));
+  }
+  EXPECT_EQ(Tracked::alive(), before);
 }
 
 TEST(Generator, MayBeAbortedAnywhere) {

@@ -60,7 +60,7 @@ template <class F>
 
 /// The first `count` items. The source is not asked for another.
 [[nodiscard]] inline auto take(std::size_t count) {
-  return detail::Pipe<detail::MakeCountingStage<detail::TakeStream>, std::size_t>(count);
+  return detail::Pipe<detail::MakePlainStage<detail::TakeStream>, std::size_t>(count);
 }
 /// The items before the first for which keeps(item) is false; that one is lost.
 template <class F>
@@ -69,7 +69,7 @@ template <class F>
 }
 /// Without the first `count` items.
 [[nodiscard]] inline auto skip(std::size_t count) {
-  return detail::Pipe<detail::MakeCountingStage<detail::SkipStream>, std::size_t>(count);
+  return detail::Pipe<detail::MakePlainStage<detail::SkipStream>, std::size_t>(count);
 }
 /// From the first item on for which skips(item) is false.
 template <class F>
@@ -148,7 +148,7 @@ class Peekable final : public detail::Stage<Peekable<S>> {
     return true;
   }
   auto ask() { return source_.next(); }
-  bool take(detail::NextOf<S> got, detail::Outcome<detail::Next<Item>>& to) {
+  bool take(detail::NextOf<S>&& got, detail::Outcome<detail::Next<Item>>& to) {
     to.set_value(std::move(got));
     return true;
   }
@@ -169,7 +169,7 @@ class Peekable final : public detail::Stage<Peekable<S>> {
 
 /// The stream as a Peekable.
 [[nodiscard]] inline auto peekable() {
-  return detail::Pipe<detail::MakeStage<Peekable>>();
+  return detail::Pipe<detail::MakePlainStage<Peekable>>();
 }
 
 }  // namespace ringo::stream

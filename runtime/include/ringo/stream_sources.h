@@ -91,7 +91,7 @@ class BroadcastStream final : public detail::Stage<BroadcastStream<T>> {
     return is_disconnected_;
   }
   auto ask() { return receiver_.recv(); }
-  bool take(Item got, detail::Outcome<detail::Next<Item>>& to) {
+  bool take(Item&& got, detail::Outcome<detail::Next<Item>>& to) {
     if (!got && got.error().reason == broadcast::RecvFailure::kClosed) {
       detail::give_end(to);
       return true;
@@ -125,7 +125,7 @@ class EndlessStream final : public detail::Stage<EndlessStream<S>> {
 
   /// For next().
   auto ask() { return ask(source_); }
-  bool take(Item got, detail::Outcome<detail::Next<Item>>& to) {
+  bool take(Item&& got, detail::Outcome<detail::Next<Item>>& to) {
     detail::give(to, std::move(got));
     return true;
   }

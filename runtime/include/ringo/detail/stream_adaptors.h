@@ -37,7 +37,7 @@ class MapStream final : public Stage<MapStream<S, F>> {
 
   MapStream(S source, F function) : source_(std::move(source)), function_(std::move(function)) {}
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     if (got) {
       give(to, std::invoke(function_, item_of(got)));
     } else {
@@ -58,7 +58,7 @@ class FilterStream final : public Stage<FilterStream<S, F>> {
 
   FilterStream(S source, F keeps) : source_(std::move(source)), keeps_(std::move(keeps)) {}
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     if (got && !std::invoke(keeps_, static_cast<ItemRef<S>>(*got))) {
       return false;
     }
@@ -81,7 +81,7 @@ class FilterMapStream final : public Stage<FilterMapStream<S, F>> {
   FilterMapStream(S source, F function)
       : source_(std::move(source)), function_(std::move(function)) {}
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     if (!got) {
       give_end(to);
       return true;
@@ -113,7 +113,7 @@ class TakeStream final : public Stage<TakeStream<S>> {
     return left_ == 0;
   }
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     left_ = got ? left_ - 1 : 0;
     to.set_value(std::move(got));
     return true;
@@ -138,7 +138,7 @@ class TakeWhileStream final : public Stage<TakeWhileStream<S, F>> {
     return has_ended_;
   }
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     has_ended_ = !got || !std::invoke(keeps_, static_cast<ItemRef<S>>(*got));
     if (has_ended_) {
       give_end(to);
@@ -168,7 +168,7 @@ class SkipStream final : public Stage<SkipStream<S>> {
 
   SkipStream(S source, std::size_t count) : source_(std::move(source)), left_(count) {}
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     if (got && left_ != 0) {
       --left_;
       return false;
@@ -189,7 +189,7 @@ class SkipWhileStream final : public Stage<SkipWhileStream<S, F>> {
 
   SkipWhileStream(S source, F skips) : source_(std::move(source)), skips_(std::move(skips)) {}
   auto ask() { return source_.next(); }
-  bool take(NextOf<S> got, Outcome<Next<Item>>& to) {
+  bool take(NextOf<S>&& got, Outcome<Next<Item>>& to) {
     is_skipping_ = is_skipping_ && got && std::invoke(skips_, static_cast<ItemRef<S>>(*got));
     if (is_skipping_) {
       return false;
@@ -222,11 +222,12 @@ struct MakeStage {
     return StageOf<S, Args...>(std::move(source), std::move(args)...);
   }
 };
+/// The same where the arguments are not in its type.
 template <template <class> class StageOf>
-struct MakeCountingStage {
-  template <class S>
-  static StageOf<S> make(S source, std::size_t count) {
-    return StageOf<S>(std::move(source), count);
+struct MakePlainStage {
+  template <class S, class... Args>
+  static StageOf<S> make(S source, Args... args) {
+    return StageOf<S>(std::move(source), std::move(args)...);
   }
 };
 struct MakeFuse {

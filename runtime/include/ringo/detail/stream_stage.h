@@ -6,7 +6,7 @@
 //
 //   using Item = …                   what it gives; may be a reference
 //   auto ask()                       the leaf to await next
-//   bool take(got, Outcome<Next<Item>>& to)   has made an item or the end of it, which is in `to`
+//   bool take(got&&, Outcome<Next<Item>>& to) has made an item or the end of it, which is in `to`
 //                    (where the leaf gives void, got is std::monostate)
 //   bool poll(Outcome<Next<Item>>& to)        the same without asking; optional
 //
