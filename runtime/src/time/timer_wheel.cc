@@ -230,6 +230,7 @@ void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
   constexpr std::size_t kBatch = 32;
   std::array<TimerEntry*, kBatch> batch;  // NOLINT(*-member-init): filled as far as it is read
   std::size_t count = 0;
+  std::uint32_t fired = 0;
   const auto wake_batch = [&] {
     for (std::size_t i = 0; i < count; ++i) {
       TimerEntry& entry = *batch[i];
@@ -239,7 +240,7 @@ void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
       // release: pairs with stop(), after which the entry is gone.
       entry.phase.store(TimerEntry::Phase::kFired, std::memory_order_release);
     }
-    entries_ -= static_cast<std::uint32_t>(count);
+    fired += static_cast<std::uint32_t>(count);
     count = 0;
   };
   due.drain([&](TimerEntry& entry) {
@@ -250,6 +251,7 @@ void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
     }
   });
   wake_batch();
+  entries_ -= fired;
 }
 
 void TimerWheel::move_down(Slot& due, WakeList& woken) noexcept {
