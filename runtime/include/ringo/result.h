@@ -24,6 +24,7 @@ enum class ErrorKind : std::uint8_t {
   kUnexpectedEof,    ///< the stream ended before the bytes asked for had arrived
   kInvalidInput,     ///< an argument that cannot work (an address that does not parse …)
   kRuntimeShutDown,  ///< the runtime that the object lived on has been shut down
+  kFull,             ///< a bounded queue has no room
   kUnsupported,      ///< the kernel or its configuration lacks what is needed
 };
 

@@ -15,11 +15,14 @@
 #include <ringo/detail/block_thread.h>
 #include <ringo/join_error.h>
 #include <ringo/metrics.h>
+#include <ringo/named.h>
 #include <ringo/result.h>
 #include <ringo/spawn.h>
+#include <ringo/spawn_blocking.h>
 #include <ringo/task.h>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -40,6 +43,7 @@ struct UnhandledException {
   TaskId task;
   std::source_location spawned_at;
   std::exception_ptr exception;
+  std::string name;  ///< empty if the task has none
 };
 
 namespace detail {
@@ -50,9 +54,11 @@ struct RuntimeConfig {
   bool is_clock_paused = false;
   std::size_t worker_threads = 0;
   std::size_t max_blocking_threads = 512;
+  std::optional<std::size_t> blocking_queue_limit;
   std::chrono::nanoseconds thread_keep_alive = std::chrono::seconds(10);
   std::uint32_t event_interval = 61;
   std::uint32_t global_queue_interval = 31;
+  std::chrono::nanoseconds time_budget = std::chrono::milliseconds(1);
   std::string thread_name = "ringo-worker";
   std::function<void()> on_thread_start;
   std::function<void()> on_thread_stop;
@@ -77,6 +83,18 @@ class Handle {
   JoinHandle<T> spawn(Task<T> task,
                       std::source_location where = std::source_location::current()) const {
     return detail::spawn_on(*shared_, std::move(task), where);
+  }
+  template <class T>
+  JoinHandle<T> spawn(Named<Task<T>> task,
+                      std::source_location where = std::source_location::current()) const {
+    return detail::spawn_on(*shared_, std::move(task.body), where, std::move(task.name));
+  }
+  /// As ringo::spawn_blocking(), on this runtime's pool.
+  template <class F>
+    requires std::invocable<std::decay_t<F>>
+  auto spawn_blocking(F&& function,
+                      std::source_location where = std::source_location::current()) const {
+    return detail::spawn_blocking_on<std::decay_t<F>>(*shared_, std::forward<F>(function), where);
   }
 
   /// As Runtime::enter().
@@ -132,6 +150,17 @@ class Runtime {
                       std::source_location where = std::source_location::current()) const {
     return handle_.spawn(std::move(task), where);
   }
+  template <class T>
+  JoinHandle<T> spawn(Named<Task<T>> task,
+                      std::source_location where = std::source_location::current()) const {
+    return handle_.spawn(std::move(task), where);
+  }
+  template <class F>
+    requires std::invocable<std::decay_t<F>>
+  auto spawn_blocking(F&& function,
+                      std::source_location where = std::source_location::current()) const {
+    return handle_.spawn_blocking(std::forward<F>(function), where);
+  }
 
   [[nodiscard]] const Handle& handle() const noexcept { return handle_; }
   /// Makes this the current runtime of the calling thread until the guard is destroyed, so that
@@ -173,6 +202,10 @@ class Builder {
   Builder& worker_threads(std::size_t count);
   /// Threads for blocking closures, in addition to the workers. Default 512. Panics: for 0.
   Builder& max_blocking_threads(std::size_t count);
+  /// How many blocking jobs may wait for a thread, of those that ask for room first: see
+  /// try_spawn_blocking(). 0: none waits. Without this call there is no limit.
+  /// Panics: UsageError for more than SIZE_MAX / 16.
+  Builder& blocking_queue_limit(std::size_t jobs);
   /// How long an idle blocking thread stays. Default 10 s.
   Builder& thread_keep_alive(std::chrono::nanoseconds duration);
   /// The workers' name; the kernel shows 15 characters. Default "ringo-worker".
@@ -183,6 +216,11 @@ class Builder {
   Builder& event_interval(std::uint32_t ticks);
   /// How many tasks run between two looks at the injection queue under load. Default 31.
   Builder& global_queue_interval(std::uint32_t ticks);
+  /// How long a task may go on completing operations before others have their turn, though it has
+  /// units of its budget left (see coop.h). Looked at after every 32 operations, and counted from
+  /// the first look; where operations turn out to be slow the looks come closer, until there is one
+  /// after each. Default 1 ms; 0: no limit. Panics: UsageError if negative.
+  Builder& time_budget(std::chrono::nanoseconds quantum);
   /// Without it a task that was just woken waits its turn. It lets a message be handled while it is
   /// in the cache, at the price of a task that blocks its worker holding it up.
   Builder& disable_lifo_slot();

@@ -13,6 +13,7 @@
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_cell.h>
 #include <ringo/join_error.h>
+#include <ringo/named.h>
 #include <ringo/task.h>
 
 #include <concepts>
@@ -209,14 +210,16 @@ class [[nodiscard(
 
 namespace detail {
 
-template <class T>
-JoinHandle<T> spawn_on(RuntimeShared& runtime, Task<T> task, std::source_location where) {
+/// `label`: the task's name, if it has one.
+template <class T, class... Label>
+JoinHandle<T> spawn_on(RuntimeShared& runtime, Task<T> task, std::source_location where,
+                       Label... label) {
   static_assert(
       !std::is_reference_v<T>,
       "a spawned task cannot return a reference: the frame it would refer to is gone when "
       "the result is read");
-  auto* cell =
-      new TaskCell<T>(std::move(task), TaskState::kSpawnedWithHandle, &schedule_of(runtime), where);
+  auto* cell = new TaskCell<T, Label...>(std::move(task), TaskState::kSpawnedWithHandle,
+                                         &schedule_of(runtime), where, std::move(label)...);
   JoinHandle<T> handle(*cell);
   launch(*cell, runtime);
   return handle;
@@ -239,6 +242,13 @@ JoinHandle<T> spawn(Task<T> task, std::source_location where = std::source_locat
   return detail::spawn_on(detail::current_runtime(), std::move(task), where);
 }
 
+template <class T>
+JoinHandle<T> spawn(Named<Task<T>> task,
+                    std::source_location where = std::source_location::current()) {
+  return detail::spawn_on(detail::current_runtime(), std::move(task.body), where,
+                          std::move(task.name));
+}
+
 /// Calls a coroutine function (a lambda with captures, say) and keeps the function and its
 /// arguments alive for as long as the coroutine runs. Captures of a lambda live in the lambda, not
 /// in the coroutine, so `[x]() -> Task<> { … }()` alone would dangle.
@@ -256,6 +266,12 @@ template <class F>
   requires detail::IsTask<std::invoke_result_t<std::decay_t<F>&>>::value
 auto spawn(F&& function, std::source_location where = std::source_location::current()) {
   return spawn(invoke(std::forward<F>(function)), where);
+}
+
+template <class F>
+  requires detail::IsTask<std::invoke_result_t<F&>>::value
+auto spawn(Named<F> function, std::source_location where = std::source_location::current()) {
+  return spawn(named(std::move(function.name), invoke(std::move(function.body))), where);
 }
 
 /// The id of the task that calls it; a value of 0 outside a task. As tokio::task::try_id.

@@ -26,11 +26,12 @@ namespace detail {
 /// Queues a blocking job. On a runtime that has been shut down it is cancelled at once.
 void launch_blocking(TaskHeader& job, RuntimeShared& runtime) noexcept;
 
-template <class T, class F>
+template <class T, class F, class Label = Nothing>
 struct BlockingCell final : OutputCell<T> {
-  BlockingCell(F&& job, Schedule* scheduler, std::source_location where)
+  BlockingCell(F&& job, Schedule* scheduler, std::source_location where, Label name = Label())
       : OutputCell<T>(TaskState::kSpawnedWithHandle, kKind, scheduler, where),
-        function(std::move(job)) {}
+        function(std::move(job)),
+        label(std::move(name)) {}
   BlockingCell(const BlockingCell&) = delete;
   BlockingCell& operator=(const BlockingCell&) = delete;
   ~BlockingCell() = default;
@@ -62,15 +63,20 @@ struct BlockingCell final : OutputCell<T> {
   }
   static void destroy(TaskHeader& header) noexcept { delete static_cast<BlockingCell*>(&header); }
 
-  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy};
-
   std::optional<F> function;
+  [[no_unique_address]] Label label;  ///< constant while the cell lives
+
+  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy,
+                                  name_function<BlockingCell>()};
 };
 
-template <class F>
-auto spawn_blocking_on(RuntimeShared& runtime, F function, std::source_location where) {
+/// `label`: the job's name, if it has one.
+template <class F, class... Label>
+auto spawn_blocking_on(RuntimeShared& runtime, F function, std::source_location where,
+                       Label... label) {
   using T = std::invoke_result_t<F&&>;
-  auto* cell = new BlockingCell<T, F>(std::move(function), &schedule_of(runtime), where);
+  auto* cell = new BlockingCell<T, F, Label...>(std::move(function), &schedule_of(runtime), where,
+                                                std::move(label)...);
   JoinHandle<T> handle(*cell);
   launch_blocking(*cell, runtime);
   return handle;
@@ -80,7 +86,7 @@ auto spawn_blocking_on(RuntimeShared& runtime, F function, std::source_location 
 
 /// Runs `function` on the current runtime's blocking pool: up to 512 threads (see
 /// Builder::max_blocking_threads), first in first out when all are busy. The queue is not bounded;
-/// bound the callers with a Semaphore.
+/// for one that is see bounded_blocking.h.
 ///
 /// abort() only helps before it has started. Shutting the runtime down waits for those that run and
 /// cancels those that wait. Panics: UsageError where no runtime is current.
@@ -89,6 +95,12 @@ template <class F>
 auto spawn_blocking(F&& function, std::source_location where = std::source_location::current()) {
   return detail::spawn_blocking_on<std::decay_t<F>>(detail::current_runtime(),
                                                     std::forward<F>(function), where);
+}
+template <std::invocable F>
+auto spawn_blocking(Named<F> function,
+                    std::source_location where = std::source_location::current()) {
+  return detail::spawn_blocking_on<F>(detail::current_runtime(), std::move(function.body), where,
+                                      std::move(function.name));
 }
 
 }  // namespace ringo

@@ -52,6 +52,8 @@ std::string Error::message() const {
       return fmt::format("{}: invalid argument", context_);
     case ErrorKind::kRuntimeShutDown:
       return fmt::format("{}: the runtime is shut down", context_);
+    case ErrorKind::kFull:
+      return "no room";
     case ErrorKind::kUnsupported:
       return os_error_ == 0 ? std::string(context_)
                             : fmt::format("{} ({})", context_, os_text(os_error_));

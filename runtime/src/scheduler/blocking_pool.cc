@@ -54,11 +54,13 @@ void complete_and_release(TaskHeader& task) noexcept {
 }
 
 void BlockingPool::run_job(TaskHeader& job) noexcept {
+  TaskHeader* const outer = std::exchange(thread_context.task, &job);
   if (job.state.start_running()) {
     (void)job.kind->cancel(job);
   } else {
     (void)job.kind->poll(job);
   }
+  thread_context.task = outer;
   complete_and_release(job);
 }
 

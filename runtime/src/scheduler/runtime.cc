@@ -91,7 +91,7 @@ class ThreadTask final : public Schedule {
     }
     const Context saved = thread_context;
     thread_context.task = cell_;
-    thread_context.budget = kUnlimitedBudget;
+    thread_context.budget = Budget();
     has_ended_ = cell_->kind->poll(*cell_);
     thread_context = saved;
     if (has_ended_) {
@@ -308,6 +308,18 @@ Builder& Builder::worker_threads(std::size_t count) {
 Builder& Builder::max_blocking_threads(std::size_t count) {
   require(count != 0, "Builder::max_blocking_threads: at least one");
   config_.max_blocking_threads = count;
+  return *this;
+}
+
+Builder& Builder::blocking_queue_limit(std::size_t jobs) {
+  require(jobs <= SIZE_MAX / 16, "Builder::blocking_queue_limit: at most SIZE_MAX / 16");
+  config_.blocking_queue_limit = jobs;
+  return *this;
+}
+
+Builder& Builder::time_budget(std::chrono::nanoseconds quantum) {
+  require(quantum.count() >= 0, "Builder::time_budget: a time, or 0 for no limit");
+  config_.time_budget = quantum;
   return *this;
 }
 

@@ -26,6 +26,8 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -43,15 +45,31 @@ namespace {
 
 std::atomic<std::uint64_t> next_task_id{1};
 
-/// Names the calling thread for the life of the process. (std::thread::id is used again as soon as
-/// a thread has ended, and its ring does not take the newcomer for the owner.)
+UnhandledException describe_unhandled(const TaskHeader& task,
+                                      std::exception_ptr exception) noexcept {
+  return UnhandledException{TaskId(task.id), task.spawned_at, std::move(exception),
+                            std::string(name_of(task))};
+}
+
+void write_unhandled(const UnhandledException& unhandled) noexcept {
+  try {
+    const JoinError error = JoinError::threw(unhandled.task, unhandled.exception);
+    fmt::print(stderr, "ringo: a detached task failed: {} ({}spawned at {}:{})\n", error.message(),
+               unhandled.name.empty() ? "" : fmt::format("named \"{}\", ", unhandled.name),
+               unhandled.spawned_at.file_name(), unhandled.spawned_at.line());
+  } catch (...) {
+    std::fputs("ringo: a detached task failed, and describing how failed too\n", stderr);
+  }
+}
+
+}  // namespace
+
 std::uint64_t thread_number() noexcept {
   static std::atomic<std::uint64_t> next{1};
   thread_local const std::uint64_t kNumber = next.fetch_add(1, std::memory_order_relaxed);
   return kNumber;
 }
 
-/// Ends a task that will never run. Its body has not started, so nothing can be pinned.
 void cancel_unstarted(TaskHeader& task) noexcept {
   (void)task.state.cancel();
   (void)task.state.start_running();
@@ -62,18 +80,6 @@ void cancel_unstarted(TaskHeader& task) noexcept {
   complete_and_release(task);
 }
 
-void write_unhandled(const UnhandledException& unhandled) noexcept {
-  try {
-    const JoinError error = JoinError::threw(unhandled.task, unhandled.exception);
-    fmt::print(stderr, "ringo: a detached task failed: {} (spawned at {}:{})\n", error.message(),
-               unhandled.spawned_at.file_name(), unhandled.spawned_at.line());
-  } catch (...) {
-    std::fputs("ringo: a detached task failed, and describing how failed too\n", stderr);
-  }
-}
-
-}  // namespace
-
 RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
     : config_(std::move(config)),
       system_(system),
@@ -81,7 +87,11 @@ RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
       idle_(static_cast<std::uint32_t>(config_.worker_threads), has_asymmetric_barrier()),
       workers_with_tasks_(static_cast<std::uint32_t>(config_.worker_threads)),
       workers_with_operations_(static_cast<std::uint32_t>(config_.worker_threads)),
-      blocking_pool_(config_.max_blocking_threads, config_.thread_keep_alive) {
+      blocking_pool_(config_.max_blocking_threads, config_.thread_keep_alive),
+      blocking_room_(std::make_shared<Semaphore>(
+          config_.blocking_queue_limit ? std::min(config_.max_blocking_threads, SIZE_MAX / 16) +
+                                             *config_.blocking_queue_limit
+                                       : Semaphore::kMaxPermits)) {
   if (config_.is_clock_paused) {
     clock_.pause();
   }
@@ -369,7 +379,7 @@ RuntimeMetrics RuntimeShared::metrics() {
 
 void RuntimeShared::report_unhandled(const TaskHeader& task,
                                      std::exception_ptr exception) noexcept {
-  const UnhandledException unhandled{TaskId(task.id), task.spawned_at, std::move(exception)};
+  const UnhandledException unhandled = describe_unhandled(task, std::move(exception));
   if (config_.on_unhandled_exception) {
     config_.on_unhandled_exception(unhandled);
   } else {
@@ -414,6 +424,14 @@ std::uint64_t take_task_ids(std::uint64_t count) noexcept {
   return next_task_id.fetch_add(count, std::memory_order_relaxed);
 }
 
+std::shared_ptr<Semaphore> blocking_room(RuntimeShared& runtime) noexcept {
+  return runtime.blocking_room();
+}
+
+std::string_view current_task_name() noexcept {
+  return thread_context.task == nullptr ? std::string_view() : name_of(*thread_context.task);
+}
+
 std::uint64_t current_task_id() noexcept {
   return thread_context.task == nullptr ? 0 : thread_context.task->id;
 }
@@ -422,7 +440,7 @@ void report_unhandled_exception(const TaskHeader& task, std::exception_ptr excep
   if (thread_context.runtime != nullptr) {
     thread_context.runtime->report_unhandled(task, std::move(exception));
   } else {
-    write_unhandled(UnhandledException{TaskId(task.id), task.spawned_at, std::move(exception)});
+    write_unhandled(describe_unhandled(task, std::move(exception)));
   }
 }
 

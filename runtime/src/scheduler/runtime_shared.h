@@ -17,6 +17,7 @@
 #include <ringo/join_error.h>
 #include <ringo/metrics.h>
 #include <ringo/runtime.h>
+#include <ringo/sync/semaphore.h>
 
 #include <atomic>
 #include <chrono>
@@ -39,6 +40,11 @@ namespace ringo::detail {
 
 /// Takes so many task ids out of circulation, and returns the first.
 [[nodiscard]] std::uint64_t take_task_ids(std::uint64_t count) noexcept;
+/// Names the calling thread for the life of the process. (std::thread::id is used again as soon as
+/// a thread has ended, and its ring does not take the newcomer for the owner.)
+[[nodiscard]] std::uint64_t thread_number() noexcept;
+/// Ends a task that will never run. Its body has not started, so nothing can be pinned.
+void cancel_unstarted(TaskHeader& task) noexcept;
 
 class RuntimeShared final : public Schedule, public std::enable_shared_from_this<RuntimeShared> {
  public:
@@ -54,6 +60,10 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   [[nodiscard]] InjectionQueue& injection() noexcept { return injection_; }
   [[nodiscard]] Idle& idle() noexcept { return idle_; }
   [[nodiscard]] BlockingPool& blocking_pool() noexcept { return blocking_pool_; }
+  /// A permit for each job that may run or wait, of those that ask for one.
+  [[nodiscard]] const std::shared_ptr<Semaphore>& blocking_room() const noexcept {
+    return blocking_room_;
+  }
   [[nodiscard]] std::vector<std::unique_ptr<Worker>>& workers() noexcept { return workers_; }
   [[nodiscard]] RuntimeMetrics metrics();
 
@@ -107,6 +117,7 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   std::atomic<std::uint32_t> workers_with_tasks_;
   std::atomic<std::uint32_t> workers_with_operations_;
   BlockingPool blocking_pool_;
+  const std::shared_ptr<Semaphore> blocking_room_;
 
   Mutex seat_mutex_;
   bool is_seat_taken_ RINGO_GUARDED_BY(seat_mutex_) = false;

@@ -27,6 +27,13 @@
 #include "scheduler/runtime_shared.h"
 
 namespace ringo::detail {
+namespace {
+
+Budget budget_in_slices_of(std::uint32_t units) noexcept {
+  return Budget{units, kCoopBudget - units};
+}
+
+}  // namespace
 
 Worker::Worker(RuntimeShared& shared, std::uint32_t index)
     : shared_(shared),
@@ -34,6 +41,9 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
       is_alone_(shared.config().worker_threads == 1),
       forks_(is_alone_),
       is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
+      fresh_budget_(
+          budget_in_slices_of(shared.config().time_budget.count() == 0 ? kCoopBudget : kMaxSlice)),
+      turn_timer_(shared.system(), shared.clock(), shared.config().time_budget.count()),
       until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
       wheel_(new TimerWheel(shared.clock().now(), is_alone_ ? TimerWheel::Access::kOneThread
@@ -44,6 +54,7 @@ Worker::~Worker() = default;
 
 Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
   thread_context = Context();
+  thread_context.local_set = saved_.local_set;
   thread_context.worker = &worker;
   thread_context.forks = &worker.forks_;
   thread_context.runtime = &worker.shared_;
@@ -113,6 +124,12 @@ void Worker::schedule_last(TaskHeader& task) noexcept {
   }
 }
 
+void Worker::launch_last(TaskHeader& task) noexcept {
+  task.id = new_task_id();
+  adopt(task);
+  schedule_last(task);
+}
+
 std::uint64_t Worker::new_task_id() noexcept {
   if (task_ids_left_ == 0) {
     task_ids_left_ = kTaskIdBlock;
@@ -165,26 +182,26 @@ void Worker::run_task(TaskHeader& task) noexcept {
 }
 
 void Worker::run_with_lifo(TaskHeader& task) noexcept {
-  thread_context.budget = kCoopBudget;
+  thread_context.budget = fresh_budget_;
   lifo_runs_ = 0;
   run_task(task);
   // What the task woke last runs next, on what is left of its budget.
   while (lifo_slot_ != nullptr) {
     TaskHeader* next = std::exchange(lifo_slot_, nullptr);
-    if (lifo_runs_ == kMaxLifoRuns || thread_context.budget == 0) {
+    if (lifo_runs_ == kMaxLifoRuns || !has_budget()) {
       schedule_last(*next);
       break;
     }
     ++lifo_runs_;
     run_task(*next);
   }
-  thread_context.budget = kUnlimitedBudget;
+  thread_context.budget = Budget();
 }
 
 bool Worker::run_awaited(TaskHeader& task) noexcept {
   TaskHeader* const outer = thread_context.task;
   if (lifo_slot_ != &task || is_nested_ || lifo_runs_ == kMaxLifoRuns || outer == nullptr ||
-      thread_context.budget == kUnlimitedBudget) {
+      thread_context.budget.units == kUnlimitedBudget || thread_context.local_set != nullptr) {
     return false;
   }
   lifo_slot_ = nullptr;
@@ -194,9 +211,41 @@ bool Worker::run_awaited(TaskHeader& task) noexcept {
   run_task(task);
   is_nested_ = false;
   thread_context.task = outer;
-  // The await that is about to succeed costs one, which the task may have left none of.
-  thread_context.budget = std::max(thread_context.budget, 1U);
+  if (!has_budget()) {
+    thread_context.budget.units = 1;  // the await that is about to succeed costs one
+  }
   return task.state.is_complete();
+}
+
+bool Worker::renew_budget() noexcept {
+  Budget& budget = thread_context.budget;
+  if (budget.reserve == 0) {
+    return false;
+  }
+  if (is_time_up()) {
+    budget.reserve = 0;
+    return false;
+  }
+  budget.units = std::min(fresh_budget_.units, budget.reserve);
+  budget.reserve -= budget.units;
+  return true;
+}
+
+/// At the end of each slice. The time is taken from the end of the first: a task that does little
+/// pays nothing for it. Slow operations are found out by that, and make the slices shorter.
+bool Worker::is_time_up() noexcept {
+  if (thread_context.budget.reserve == fresh_budget_.reserve) {
+    turn_timer_.begin();
+    return false;
+  }
+  if (turn_timer_.is_over()) {
+    fresh_budget_ = budget_in_slices_of(std::max(fresh_budget_.units / 2, 1U));
+    return true;
+  }
+  if (fresh_budget_.units < kMaxSlice) {
+    fresh_budget_ = budget_in_slices_of(fresh_budget_.units * 2);
+  }
+  return false;
 }
 
 TaskHeader* Worker::take_injected() noexcept {
@@ -452,6 +501,16 @@ bool run_awaited(TaskHeader& task) noexcept {
 bool is_in_lifo_slot(const TaskHeader& task) noexcept {
   const Worker* worker = thread_context.worker;
   return worker != nullptr && worker->is_in_lifo_slot(task);
+}
+
+bool renew_budget() noexcept {
+  Worker* worker = thread_context.worker;
+  return worker != nullptr && worker->renew_budget();
+}
+
+Budget fresh_budget() noexcept {
+  const Worker* worker = thread_context.worker;
+  return worker != nullptr ? worker->fresh_budget() : Budget{kCoopBudget, 0};
 }
 
 void note_forced_yield() noexcept {

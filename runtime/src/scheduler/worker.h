@@ -24,6 +24,7 @@
 #include "ring/driver.h"
 #include "scheduler/local_queue.h"
 #include "scheduler/owned_tasks.h"
+#include "scheduler/turn_timer.h"
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
@@ -37,6 +38,8 @@ class Worker {
   /// cannot keep the others waiting.
   static constexpr unsigned kMaxLifoRuns = 3;
   static constexpr std::uint64_t kTaskIdBlock = 1024;
+  /// After how many operations a task looks at the time, unless they are slow.
+  static constexpr std::uint32_t kMaxSlice = 32;
   using Queue = LocalQueue<TaskHeader*, kLocalQueueCapacity>;
 
   Worker(RuntimeShared& shared, std::uint32_t index);
@@ -90,6 +93,12 @@ class Worker {
   [[nodiscard]] std::uint64_t new_task_id() noexcept;
   [[nodiscard]] WorkerMetrics metrics() const noexcept;
   void count_forced_yield() noexcept;
+  /// As detail::renew_budget(), of the worker's running task.
+  [[nodiscard]] bool renew_budget() noexcept;
+  [[nodiscard]] Budget fresh_budget() const noexcept { return fresh_budget_; }
+  /// Puts a new task of the runtime's own at the back of the queue, also during shutdown, which
+  /// then waits for it.
+  void launch_last(TaskHeader& task) noexcept;
 
   /// The phases of shutdown; see RuntimeShared.
   void cancel_owned_tasks() noexcept;
@@ -136,6 +145,7 @@ class Worker {
   void fire_timers() noexcept;
   [[nodiscard]] std::optional<std::int64_t> park_timeout();
   void maintain();
+  [[nodiscard]] bool is_time_up() noexcept;
 
   RuntimeShared& shared_;
   const std::uint32_t index_;
@@ -144,6 +154,8 @@ class Worker {
   ForkStack forks_;
   TaskHeader* lifo_slot_ = nullptr;
   bool is_lifo_enabled_ = true;
+  Budget fresh_budget_;  ///< its units: a slice, until the next look at the time
+  TurnTimer turn_timer_;
   unsigned lifo_runs_ = 0;  ///< since a task was last taken from a queue
   bool is_nested_ = false;  ///< a task runs inside another that awaits it
   bool is_searching_ = false;

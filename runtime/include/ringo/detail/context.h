@@ -15,11 +15,18 @@ struct TaskHeader;
 class Worker;
 class ForkStack;
 class RuntimeShared;
+class LocalSetCore;
 
 /// How many operations a task may complete without suspending before it must let others run
 /// (as tokio::task::coop).
 inline constexpr std::uint32_t kCoopBudget = 128;
 inline constexpr std::uint32_t kUnlimitedBudget = UINT32_MAX;
+
+/// What the running task may still do.
+struct Budget {
+  std::uint32_t units = kUnlimitedBudget;
+  std::uint32_t reserve = 0;  ///< given out by renew_budget() unless the time is up
+};
 
 struct Context {
   Worker* worker = nullptr;  ///< set on a thread that runs a runtime's tasks
@@ -27,7 +34,8 @@ struct Context {
       nullptr;                 ///< the runtime that spawn() uses: the worker's, or an entered one
   TaskHeader* task = nullptr;  ///< the task that runs now
   ForkStack* forks = nullptr;  ///< the worker's
-  std::uint32_t budget = kUnlimitedBudget;
+  Budget budget;
+  LocalSetCore* local_set = nullptr;  ///< whose task runs now, or that was entered
 #if !RINGO_SYMMETRIC_TRANSFER
   void* next_coroutine = nullptr;  ///< the trampoline's: see transfer() in promise.h
 #endif
@@ -35,15 +43,20 @@ struct Context {
 
 inline constinit thread_local Context thread_context{};
 
+/// Gives the running task more of its budget. False: it has had all of it, or enough time.
+[[nodiscard, gnu::cold]] bool renew_budget() noexcept;
+/// What a task has when its turn begins.
+[[nodiscard]] Budget fresh_budget() noexcept;
+
 /// False: the running task has used its budget up, and the operation must
 /// suspend once instead of completing.
 [[nodiscard]] inline bool has_budget() noexcept {
-  return thread_context.budget != 0;
+  return thread_context.budget.units != 0 || renew_budget();
 }
 inline void spend_budget() noexcept {
   Context& current = thread_context;
-  if (current.budget != kUnlimitedBudget) {
-    --current.budget;
+  if (current.budget.units != kUnlimitedBudget) {
+    --current.budget.units;
   }
 }
 

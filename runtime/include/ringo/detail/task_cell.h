@@ -17,6 +17,8 @@
 #include <exception>
 #include <new>
 #include <source_location>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace ringo::detail {
@@ -44,11 +46,26 @@ struct OutputCell : TaskHeader {
   ~OutputCell() { drop_output(); }
 };
 
-template <class T>
+/// TaskKind::name of a cell that has a `label`: a string, or Nothing.
+template <class Cell>
+constexpr auto name_function() noexcept {
+  using Name = std::string_view (*)(const TaskHeader&) noexcept;
+  if constexpr (std::is_same_v<decltype(Cell::label), Nothing>) {
+    return Name{nullptr};
+  } else {
+    return Name{[](const TaskHeader& header) noexcept {
+      return std::string_view(static_cast<const Cell&>(header).label);
+    }};
+  }
+}
+
+template <class T, class Label = Nothing>
 struct TaskCell final : OutputCell<T> {
   TaskCell(Task<T>&& task, TaskState::Word initial_state, Schedule* scheduler,
-           std::source_location where) noexcept
-      : OutputCell<T>(initial_state, kKind, scheduler, where), body(task.release()) {
+           std::source_location where, Label name = Label()) noexcept
+      : OutputCell<T>(initial_state, kKind, scheduler, where),
+        body(task.release()),
+        label(std::move(name)) {
     body.promise().branch = &this->root;
   }
   TaskCell(const TaskCell&) = delete;
@@ -83,9 +100,11 @@ struct TaskCell final : OutputCell<T> {
   }
   static void destroy(TaskHeader& header) noexcept { delete static_cast<TaskCell*>(&header); }
 
-  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy};
-
   std::coroutine_handle<Promise<T>> body;
+  [[no_unique_address]] Label label;  ///< constant while the cell lives
+
+  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy,
+                                  name_function<TaskCell>()};
 };
 
 }  // namespace ringo::detail

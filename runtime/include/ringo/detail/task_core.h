@@ -29,6 +29,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <source_location>
+#include <string_view>
 #include <utility>
 
 namespace ringo::detail {
@@ -59,6 +60,8 @@ struct TaskKind {
   void (*drop_output)(TaskHeader&) noexcept;
   /// Destroys the cell and frees it.
   void (*destroy)(TaskHeader&) noexcept;
+  /// The task's name; null for those that have none, who so pay nothing for it.
+  std::string_view (*name)(const TaskHeader&) noexcept = nullptr;
 };
 
 inline constexpr unsigned kMaxBranchIndex = 63;
@@ -174,6 +177,11 @@ struct alignas(64) TaskHeader : ListNode {
   std::uint64_t id = 0;
   std::source_location spawned_at;
 };
+
+/// The task's name, or nothing. Any thread that keeps the cell alive; valid as long as that is.
+[[nodiscard]] inline std::string_view name_of(const TaskHeader& task) noexcept {
+  return task.kind->name == nullptr ? std::string_view() : task.kind->name(task);
+}
 
 /// Drops a reference; frees the cell with the last.
 inline void release(TaskHeader& task) noexcept {
