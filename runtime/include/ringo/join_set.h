@@ -17,6 +17,8 @@
 #include <ringo/detail/ready_group.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/join_error.h>
+#include <ringo/local_set.h>
+#include <ringo/named.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
@@ -238,6 +240,10 @@ class JoinSet {
   AbortHandle spawn(Task<T> task, std::source_location where = std::source_location::current()) {
     return add(ringo::spawn(std::move(task), where));
   }
+  AbortHandle spawn(Named<Task<T>> task,
+                    std::source_location where = std::source_location::current()) {
+    return add(ringo::spawn(std::move(task), where));
+  }
   /// spawn(invoke(function)).
   template <class F>
     requires std::same_as<std::invoke_result_t<std::decay_t<F>&>, Task<T>>
@@ -255,6 +261,22 @@ class JoinSet {
   AbortHandle spawn_blocking(F&& function,
                              std::source_location where = std::source_location::current()) {
     return add(ringo::spawn_blocking(std::forward<F>(function), where));
+  }
+  /// The same on that runtime's pool.
+  template <class F>
+    requires std::same_as<std::invoke_result_t<std::decay_t<F>>, T>
+  AbortHandle spawn_blocking_on(F&& function, const Handle& runtime,
+                                std::source_location where = std::source_location::current()) {
+    return add(runtime.spawn_blocking(std::forward<F>(function), where));
+  }
+  /// Spawns a task that stays on this thread, by ringo::spawn_local(), or on that set.
+  AbortHandle spawn_local(Task<T> task,
+                          std::source_location where = std::source_location::current()) {
+    return add(ringo::spawn_local(std::move(task), where));
+  }
+  AbortHandle spawn_local_on(Task<T> task, LocalSet& set,
+                             std::source_location where = std::source_location::current()) {
+    return add(set.spawn_local(std::move(task), where));
   }
   /// Takes over a task that was spawned before.
   AbortHandle add(JoinHandle<T> handle) {
