@@ -4,6 +4,7 @@
 //
 // Thread safety: as manager.h says.
 
+#include <ringo/abort_on_drop.h>
 #include <ringo/bytes.h>
 #include <ringo/client/commands.h>
 #include <ringo/client/error.h>
@@ -40,21 +41,6 @@
 
 namespace ringo::client {
 namespace {
-
-/// A child that must not outlive its parent.
-template <class T>
-class AbortOnDrop {
- public:
-  explicit AbortOnDrop(JoinHandle<T> handle) : handle_(std::move(handle)) {}
-  AbortOnDrop(const AbortOnDrop&) = delete;
-  AbortOnDrop& operator=(const AbortOnDrop&) = delete;
-  ~AbortOnDrop() { handle_.abort(); }
-
-  JoinHandle<T>& handle() noexcept { return handle_; }
-
- private:
-  JoinHandle<T> handle_;
-};
 
 /// Growing delays between attempts to reconnect.
 class Backoff {
@@ -122,13 +108,13 @@ class Manager {
     const WriteEnd end =
         co_await write_requests(*session, std::move(batches), requests_, unsent_, *state_);
     if (end == WriteEnd::kDrained) {
-      reader.handle().abort();
-      (void)co_await reader.handle();
+      reader.abort();
+      (void)co_await reader;
       co_return std::nullopt;
     }
     // Where only writing has failed this ends the reading, after what has come.
     (void)session->stream.shutdown(net::Shutdown::kBoth);
-    JoinResult<ClientError> why = co_await reader.handle();
+    JoinResult<ClientError> why = co_await reader;
     ClientError lost = why ? *std::move(why)
                            : ClientError(ClientErrorKind::kConnectionLost,
                                          "connection lost: " + why.error().message());

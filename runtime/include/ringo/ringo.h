@@ -5,8 +5,12 @@
 #pragma once
 
 // IWYU pragma: begin_exports
+#include <ringo/abort_on_drop.h>
+#include <ringo/block_in_place.h>
+#include <ringo/bounded_blocking.h>
 #include <ringo/bytes.h>
 #include <ringo/cancellation_token.h>
+#include <ringo/coop.h>
 #include <ringo/delay_queue.h>
 #include <ringo/fork_join.h>
 #include <ringo/generator.h>
@@ -14,7 +18,10 @@
 #include <ringo/io.h>
 #include <ringo/join.h>
 #include <ringo/join_all.h>
+#include <ringo/join_queue.h>
 #include <ringo/join_set.h>
+#include <ringo/local_set.h>
+#include <ringo/named.h>
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
 #include <ringo/result.h>
@@ -43,6 +50,7 @@
 #include <ringo/sync/watch.h>
 #include <ringo/task.h>
 #include <ringo/task_local.h>
+#include <ringo/task_tracker.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
