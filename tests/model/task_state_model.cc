@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The state word of a task that yields once: a runner, a lock-free waker, and a JoinHandle that is
-// joined (perhaps after a wait that was given up), aborted or dropped. The task is in a queue at
-// most once, no wake is lost, the frame is touched by the holder of RUNNING only, the output is
-// destroyed exactly once, the cell freed exactly once, and each joiner's waker used up exactly
-// once.
+// joined (perhaps after a wait that was given up, or after a look at the frozen task), aborted or
+// dropped. The task is in a queue at most once, no wake is lost, the frame is touched by the holder
+// of RUNNING only, the output is destroyed exactly once, the cell freed exactly once, and each
+// joiner's waker used up exactly once.
 //
 // twin: RINGO_TWIN_RELAXED
 // twin: RINGO_TWIN_IGNORE_NOTIFIED
@@ -12,6 +12,8 @@
 // twin: RINGO_TWIN_OUTPUT_LEFT
 // twin: RINGO_TWIN_YIELD_LETS_GO
 // twin: RINGO_TWIN_SILENT_MOVE
+// twin: RINGO_TWIN_FREEZE_LOSES_WAKE
+// twin: RINGO_TWIN_FREEZE_RUNNING
 
 #ifdef RINGO_TWIN_RELAXED
 #define RINGO_MODEL_WEAKEN(order) true
@@ -49,7 +51,7 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
   int freed = 0;
   int choice = 0;
 
-  void before() { choice = static_cast<int>(rl::rand(6)); }
+  void before() { choice = static_cast<int>(rl::rand(8)); }
 
   void push() { RL_ASSERT(queued.exchange(1, std::memory_order_acq_rel) == 0); }
   void free_cell() {
@@ -195,11 +197,32 @@ struct TaskStateModel : rl::test_suite<TaskStateModel, 3> {
     drop_output();  // takes it
   }
 
+  /// What a task dump does, which keeps the cell alive.
+  void look() {
+#ifdef RINGO_TWIN_FREEZE_RUNNING
+    (void)state.try_freeze();
+    (void)frame.get();
+#else
+    if (!state.try_freeze()) {
+      return;
+    }
+    (void)frame.get();
+    if (state.stop_running()) {
+#ifndef RINGO_TWIN_FREEZE_LOSES_WAKE
+      push();
+#endif
+    }
+#endif
+  }
+
   void handle() {
-    if (choice >= 4 && begin_join()) {
+    if (choice >= 6) {
+      look();
+    }
+    if ((choice == 4 || choice == 5) && begin_join()) {
       end_join();  // a wait that is given up
     }
-    if (choice == 0 || choice == 4) {
+    if (choice == 0 || choice == 4 || choice == 6) {
       join();
     } else if (choice == 1) {
       if (state.cancel()) {

@@ -17,7 +17,9 @@
 //   idle ──────────────▶ NOTIFIED ──────────────────▶ RUNNING ──complete()──▶ COMPLETE
 //    ▲                      ▲                           │ ▲ │
 //    │                      └── stop_running() == true ─┤ └─┘  a new task, and one that yields:
-//    └───────────────────────── stop_running() == false ┘      pushed without a change of the word
+//    ├───────────────────────── stop_running() == false ┘      pushed without a change of the word
+//    │                                                  ▲
+//    └────────────────── try_freeze() ──────────────────┘      to be looked at, not to be run
 //
 // (stop_running() == true: it was notified meanwhile, and is pushed again.)
 //
@@ -31,6 +33,8 @@
 //   T5  The waker in the join slot is the completer's if COMPLETE was set while JOIN_WAKER was and
 //       JOIN_MOVED was not: the slot has not changed since it was filled, so it may be read before
 //       COMPLETE is set, and is not cleared. With JOIN_MOVED it is whose exchange gets it.
+//   T6  A frozen task is as it was when it became idle: who froze it only reads, and ends it with
+//       stop_running(), as who has run it does.
 // References
 //   One for "not complete yet" (the life reference, dropped by who completes the task; hence a
 //   queued or idle task is always alive), one for the JoinHandle, one per AbortHandle and one per
@@ -101,6 +105,21 @@ class TaskState {
     return (old & kCancelled) != 0;
   }
 
+  /// By who keeps the cell alive and wants to look at the frames of a task that waits: takes
+  /// RUNNING of an idle task. stop_running() gives it back. False: the task runs, is queued, or has
+  /// ended.
+  [[nodiscard]] bool try_freeze() {
+    Word old = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    while ((old & (kRunning | kComplete | kNotified)) == 0) {
+      // acquire: pairs with stop_running() on the worker that ran it before.
+      if (word_.compare_exchange_weak(old, old | kRunning, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /// By the holder of RUNNING, whose task has suspended. True: it was notified meanwhile and the
   /// caller must put it into a queue again.
   [[nodiscard]] bool stop_running() {
@@ -160,6 +179,10 @@ class TaskState {
 
   [[nodiscard]] bool is_notified() const {
     return (word_.load(std::memory_order_relaxed) & kNotified) != 0;
+  }
+
+  [[nodiscard]] bool is_running() const {
+    return (word_.load(std::memory_order_relaxed) & kRunning) != 0;
   }
 
   [[nodiscard]] bool is_cancelled() const {
