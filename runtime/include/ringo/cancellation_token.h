@@ -27,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -68,6 +69,8 @@ class CancellationNode : public ListNode, public std::enable_shared_from_this<Ca
 
 class CancelledAwaiter final : public LeafAwaiter<CancelledAwaiter> {
  public:
+  static constexpr std::string_view kOperation = "CancellationToken::cancelled";
+
   explicit CancelledAwaiter(std::shared_ptr<CancellationNode> node) noexcept
       : node_(std::move(node)) {}
   CancelledAwaiter(CancelledAwaiter&&) = default;

@@ -12,12 +12,14 @@
 #pragma once
 
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 
 namespace ringo::time {
 
@@ -34,6 +36,8 @@ namespace detail {
 
 class TickAwaiter final : public ringo::detail::LeafAwaiter<TickAwaiter> {
  public:
+  static constexpr std::string_view kOperation = "Interval::tick";
+
   explicit TickAwaiter(Interval& interval) noexcept;
   TickAwaiter(TickAwaiter&&) = default;
   TickAwaiter& operator=(TickAwaiter&&) = delete;
@@ -43,6 +47,9 @@ class TickAwaiter final : public ringo::detail::LeafAwaiter<TickAwaiter> {
   bool poll() const noexcept;
   bool enlist(ringo::detail::Branch& branch) { return sleep_.enlist(branch); }
   bool is_ended() const noexcept { return sleep_.is_ended(); }
+  void describe_more(ringo::detail::LeafDescription& description) const noexcept {
+    sleep_.describe_more(description);
+  }
   Instant await_resume() noexcept;
 
  private:

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <ringo/detail/branches.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -101,6 +102,12 @@ class BranchesJoinAwaiter final : public Leaf {
   }
   [[nodiscard]] bool is_pinned() const noexcept override {
     return std::apply([](const auto&... slots) { return (slots.is_pinned() || ...); }, slots_);
+  }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = kStopsAtError ? "try_join" : "join";
+  }
+  void visit_branches(BranchVisitor& visitor) const override {
+    std::apply([&visitor](const auto&... slots) { (slots.show(visitor), ...); }, slots_);
   }
 
   Output await_resume() {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/outcome.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/ready_group.h>
@@ -30,6 +31,7 @@
 #include <exception>
 #include <expected>
 #include <source_location>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -175,6 +177,16 @@ class MembersAwaiter : public Leaf {
     }
     return false;
   }
+  void describe(LeafDescription& description) const noexcept final {
+    description.operation = Derived::kOperation;
+  }
+  void visit_branches(BranchVisitor& visitor) const final {
+    for (const MemberCell<T>* member : members_) {
+      if (!member->state.is_complete()) {
+        visitor.visit(member->root);
+      }
+    }
+  }
 
  protected:
   ~MembersAwaiter() {
@@ -262,6 +274,7 @@ class JoinAllAwaiter final : public MembersAwaiter<T, JoinAllAwaiter<T>> {
   using Base = MembersAwaiter<T, JoinAllAwaiter>;
 
  public:
+  static constexpr std::string_view kOperation = "join_all";
   using Base::Base;
   [[nodiscard]] bool stops(MemberCell<T>& member) noexcept { return member.output.has_exception(); }
 
@@ -286,6 +299,7 @@ class TryJoinAllAwaiter final : public MembersAwaiter<E, TryJoinAllAwaiter<E>> {
   using Value = typename E::value_type;
 
  public:
+  static constexpr std::string_view kOperation = "try_join_all";
   using Base::Base;
   using Output = std::expected<typename AllValues<Value>::type, typename E::error_type>;
   [[nodiscard]] bool stops(MemberCell<E>& member) noexcept {
@@ -328,6 +342,7 @@ class RaceAllAwaiter final : public MembersAwaiter<T, RaceAllAwaiter<T>> {
   using Base = MembersAwaiter<T, RaceAllAwaiter>;
 
  public:
+  static constexpr std::string_view kOperation = "race_all";
   using Base::Base;
   [[nodiscard]] bool stops(MemberCell<T>& /*member*/) noexcept { return true; }
 

@@ -30,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -194,6 +195,8 @@ class JoinSetState {
 template <class T, bool kWithId>
 class JoinNextAwaiter final : public LeafAwaiter<JoinNextAwaiter<T, kWithId>> {
  public:
+  static constexpr std::string_view kOperation = "JoinSet::join_next";
+
   explicit JoinNextAwaiter(JoinSetState<T>& set) noexcept : set_(&set) {}
   JoinNextAwaiter(JoinNextAwaiter&&) = default;
   JoinNextAwaiter& operator=(JoinNextAwaiter&&) = delete;

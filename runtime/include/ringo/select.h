@@ -15,6 +15,7 @@
 #pragma once
 
 #include <ringo/detail/branches.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -89,6 +90,10 @@ class Contest {
     return std::apply([](const auto&... slots) { return (slots.is_pinned() || ...); }, slots_);
   }
 
+  void show(BranchVisitor& visitor) const {
+    std::apply([&visitor](const auto&... slots) { (slots.show(visitor), ...); }, slots_);
+  }
+
   /// Whose value was the first, or kNobody if all are out.
   [[nodiscard]] std::size_t winner() const noexcept { return winner_; }
   template <std::size_t kIndex>
@@ -161,6 +166,10 @@ class SelectAwaiterBase : public Leaf {
   [[nodiscard]] bool ended() noexcept final { return contest_.go_on(); }
   [[nodiscard]] bool cancel() noexcept final { return contest_.cancel(); }
   [[nodiscard]] bool is_pinned() const noexcept final { return contest_.is_pinned(); }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "select";
+  }
+  void visit_branches(BranchVisitor& visitor) const final { contest_.show(visitor); }
 
  protected:
   template <class... Args>

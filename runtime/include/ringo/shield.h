@@ -6,6 +6,7 @@
 #pragma once
 
 #include <ringo/detail/arm.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
 #include <ringo/task.h>
@@ -45,6 +46,10 @@ class ShieldAwaiter final : public Leaf {
   // moves it on.
   [[nodiscard]] bool cancel() noexcept override { return ended(); }
   [[nodiscard]] bool is_pinned() const noexcept override { return !has_ended_; }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "shield";
+  }
+  void visit_branches(BranchVisitor& visitor) const override { inner_.show(visitor); }
   T await_resume() { return inner_.take(); }
 
  private:

@@ -11,6 +11,7 @@
 
 #include <ringo/detail/context.h>
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/task_cell.h>
 #include <ringo/join_error.h>
 #include <ringo/named.h>
@@ -21,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <source_location>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -52,6 +54,8 @@ std::uint64_t current_task_id() noexcept;
 template <class T>
 class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "JoinHandle";
+
   explicit JoinAwaiter(OutputCell<T>& cell) noexcept : cell_(&cell) {}
   JoinAwaiter(JoinAwaiter&& other) noexcept
       : LeafAwaiter<JoinAwaiter>(other),
@@ -89,6 +93,9 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
     return true;
   }
   bool is_ended() noexcept { return cell_->state.is_complete(); }
+  void describe_more(LeafDescription& description) const noexcept {
+    description.awaited_task = cell_->id;
+  }
 
   JoinResult<T> await_resume() {
     const TaskId id(cell_->id);

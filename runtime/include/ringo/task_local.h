@@ -13,6 +13,7 @@
 #pragma once
 
 #include <ringo/detail/arm.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
 #include <ringo/task.h>
@@ -115,6 +116,14 @@ class LocalScopeAwaiter final : public Leaf {
     return true;
   }
   [[nodiscard]] bool is_pinned() const noexcept override { return body_ && body_->is_pinned(); }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "TaskLocal::scope";
+  }
+  void visit_branches(BranchVisitor& visitor) const override {
+    if (body_) {
+      body_->show(visitor);
+    }
+  }
   U await_resume() { return body_->take(); }
 
  private:

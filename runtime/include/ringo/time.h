@@ -11,6 +11,7 @@
 
 #include <ringo/detail/arm.h>
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/timer_entry.h>
 #include <ringo/result.h>
 #include <ringo/task.h>
@@ -19,6 +20,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -51,6 +53,8 @@ class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
   using Counts = ringo::detail::TimerEntry::Counts;
 
  public:
+  static constexpr std::string_view kOperation = "sleep";
+
   explicit SleepAwaiter(Instant deadline) noexcept
       : entry_(deadline.time_since_epoch().count(), Counts::kFromZero) {}
   explicit SleepAwaiter(Duration duration) noexcept
@@ -65,6 +69,9 @@ class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
   bool poll() const noexcept { return entry_.is_nothing(); }
   bool enlist(ringo::detail::Branch& branch) { return ringo::detail::start_timer(entry_, branch); }
   bool is_ended() const noexcept { return entry_.has_fired(); }
+  void describe_more(ringo::detail::LeafDescription& description) const noexcept {
+    description.deadline_ns = ringo::detail::known_deadline(entry_);
+  }
   void await_resume() const noexcept {}
 
  private:
@@ -211,6 +218,13 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
     return inner_.cancel();  // false while it is pinned
   }
   [[nodiscard]] bool is_pinned() const noexcept override { return inner_.is_pinned(); }
+  void describe(ringo::detail::LeafDescription& description) const noexcept override {
+    description.operation = "timeout";
+    description.deadline_ns = ringo::detail::known_deadline(timer_);
+  }
+  void visit_branches(ringo::detail::BranchVisitor& visitor) const override {
+    inner_.show(visitor);
+  }
 
   Output await_resume() {
     if (is_elapsed_) {

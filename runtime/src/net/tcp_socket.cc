@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/system.h"
@@ -27,6 +28,8 @@ namespace {
 /// Waits until the kernel has connected the socket, or has given up.
 class [[nodiscard]] ConnectAwaiter final : public IoAwaiter<ConnectAwaiter, Direction::kWrite> {
  public:
+  static constexpr std::string_view kOperation = "connect";
+
   explicit ConnectAwaiter(Source& source) noexcept : IoAwaiter(source) {}
 
   static std::int64_t attempt(Source& source) noexcept {

@@ -83,5 +83,9 @@ void stop_timer(TimerEntry& entry) noexcept {
   entry.wheel->remove(entry);
 }
 
+std::int64_t known_deadline(const TimerEntry& entry) noexcept {
+  return entry.wheel == nullptr ? TimerEntry::kNever : entry.wheel->deadline_of(entry);
+}
+
 }  // namespace detail
 }  // namespace ringo

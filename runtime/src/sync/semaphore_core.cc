@@ -123,6 +123,20 @@ bool SemaphoreCore::is_queued(SemaphoreWaiter& waiter) noexcept {
   return waiter.is_linked();
 }
 
+std::size_t SemaphoreCore::queue_position(const SemaphoreWaiter& waiter,
+                                          std::size_t most) noexcept {
+  const MutexGuard guard(mutex_);
+  std::size_t position = 1;
+  for (SemaphoreWaiter* at = waiters_.front(); at != nullptr && position <= most;
+       at = waiters_.after(*at)) {
+    if (at == &waiter) {
+      return position;
+    }
+    ++position;
+  }
+  return 0;
+}
+
 void SemaphoreCore::close() noexcept {
   WakeList woken;
   {

@@ -161,6 +161,11 @@ void TimerWheel::remove(TimerEntry& entry) noexcept {
   }
 }
 
+std::int64_t TimerWheel::deadline_of(const TimerEntry& entry) noexcept {
+  const Guard guard(*this);
+  return entry.counts == TimerEntry::Counts::kFromZero ? entry.deadline : TimerEntry::kNever;
+}
+
 void TimerWheel::retire() noexcept {
   share();  // what is left belongs to nobody's thread
   bool is_unused = false;

@@ -52,6 +52,8 @@ class TimerWheel {
   [[nodiscard]] bool insert(TimerEntry& entry, Branch& branch) noexcept;
   /// For an entry that was inserted and has not been seen fired, when it waits no longer.
   void remove(TimerEntry& entry) noexcept;
+  /// Of an entry that was inserted; kNever for a length of time that has no deadline yet.
+  [[nodiscard]] std::int64_t deadline_of(const TimerEntry& entry) noexcept;
   /// By the worker: from now on entries may be removed by other threads.
   void share() noexcept { is_shared_ = true; }
   /// Instead of the destructor of a wheel that was made by new: it goes with its last entry. What

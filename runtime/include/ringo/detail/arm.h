@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/task.h>
@@ -73,6 +74,12 @@ class ArmBranch : public Branch {
   }
 
   [[nodiscard]] bool is_open() const noexcept { return word != 0; }
+  /// For Leaf::visit_branches().
+  void show(BranchVisitor& visitor) const {
+    if (is_open()) {
+      visitor.visit(*this);
+    }
+  }
   /// Whether something on this branch, or below it, was woken since the task last ran.
   [[nodiscard]] bool was_woken() const noexcept {
     return word != 0 && (task().ready_taken & mask_) != 0;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <ringo/detail/arm.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/outcome.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
@@ -80,6 +81,7 @@ class BranchSlot {
   [[nodiscard]] bool is_pinned() const noexcept {
     return state_ == State::kRunning && arm_.is_pinned();
   }
+  void show(BranchVisitor& visitor) const { arm_.show(visitor); }
 
   [[nodiscard]] bool has_ended() const noexcept { return state_ == State::kEnded; }
   [[nodiscard]] bool has_thrown() const noexcept { return outcome_.has_exception(); }

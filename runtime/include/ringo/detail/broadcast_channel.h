@@ -41,6 +41,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace ringo::broadcast::detail {
@@ -411,6 +412,8 @@ using ChannelRef = ringo::detail::RefPtr<Channel<T>>;
 template <class T>
 class RecvAwaiter final : public LeafAwaiter<RecvAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "broadcast::recv";
+
   RecvAwaiter(Channel<T>& channel, Cursor& cursor) noexcept
       : channel_(&channel), cursor_(&cursor) {}
   RecvAwaiter(RecvAwaiter&&) = default;
@@ -437,6 +440,8 @@ class RecvAwaiter final : public LeafAwaiter<RecvAwaiter<T>> {
 template <class T>
 class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "broadcast::send";
+
   SendAwaiter(Channel<T>& channel, T&& value)
       : channel_(&channel), wait_(channel.room, 1), item_(std::move(value)) {}
   SendAwaiter(SendAwaiter&&) = default;
@@ -446,6 +451,9 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
   bool poll() noexcept { return !channel_->has_back_pressure() || wait_.poll(); }
   bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
   bool is_ended() noexcept { return wait_.is_ended(); }
+  void describe_more(ringo::detail::LeafDescription& description) const noexcept {
+    wait_.describe(description);
+  }
   std::expected<std::size_t, SendError<T>> await_resume() {
     const std::optional<std::size_t> reached = channel_->publish(item_);
     if (!reached) {

@@ -7,6 +7,9 @@
 //   bool enlist(Branch&)             registers the branch to be woken; false: it completed
 //   meanwhile bool is_ended() noexcept         after a wake: whether it has completed (may enlist
 //   again)
+//   and for task dumps, if it likes:
+//   static constexpr std::string_view kOperation   its name
+//   void describe_more(LeafDescription&) const noexcept
 //
 // The derived destructor unregisters: a coroutine may be destroyed while it waits. Awaiters may be
 // moved until they are awaited, never afterwards.
@@ -14,6 +17,7 @@
 #pragma once
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
 
@@ -71,6 +75,14 @@ class LeafAwaiter : public Leaf {
       return true;
     }
     return false;
+  }
+
+  void describe(LeafDescription& description) const noexcept final {
+    description.operation = operation_name<Derived>();
+    const auto& derived = static_cast<const Derived&>(*this);
+    if constexpr (requires { derived.describe_more(description); }) {
+      derived.describe_more(description);
+    }
   }
 
  protected:

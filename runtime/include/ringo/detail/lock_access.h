@@ -9,6 +9,8 @@
 //   static std::size_t permits(Lock&)        how many
 //   static auto guard(Keeper)                the guard that owns them from now on
 //   static T& value(Lock&)                   what the lock protects, where the access is exclusive
+//   kOperation                               its name, for task dumps
+//   static const void* holder(Lock&)         which task locked it last, if that is known
 // Keeper is what makes sure that the lock lives: a pointer or a shared_ptr.
 //
 // Thread safety: a guard is one owner's; it may move between threads and be held over a co_await.
@@ -25,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -33,6 +36,8 @@ namespace ringo::detail {
 template <class Access, class Keeper>
 class LockAwaiter final : public LeafAwaiter<LockAwaiter<Access, Keeper>> {
  public:
+  static constexpr std::string_view kOperation = Access::kOperation;
+
   explicit LockAwaiter(Keeper lock) noexcept
       : lock_(std::move(lock)), wait_(Access::core(*lock_), Access::permits(*lock_)) {}
   LockAwaiter(LockAwaiter&&) = default;
@@ -42,6 +47,12 @@ class LockAwaiter final : public LeafAwaiter<LockAwaiter<Access, Keeper>> {
   bool poll() noexcept { return wait_.poll(); }
   bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
   bool is_ended() noexcept { return wait_.is_ended(); }
+  void describe_more(LeafDescription& description) const noexcept {
+    wait_.describe(description);
+    if constexpr (requires { Access::holder(*lock_); }) {
+      description.holder = Access::holder(*lock_);
+    }
+  }
   auto await_resume() noexcept {
     [[maybe_unused]] const bool is_taken = wait_.take();
     RINGO_DCHECK(is_taken, "a lock was closed");

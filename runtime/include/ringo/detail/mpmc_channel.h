@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -405,6 +406,8 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
   using Sent = Channel<T>::Sent;
 
  public:
+  static constexpr std::string_view kOperation = "mpmc::send";
+
   SendAwaiter(Channel<T>& channel, T&& value) : channel_(&channel), value_(std::move(value)) {}
   SendAwaiter(SendAwaiter&&) = default;
   SendAwaiter& operator=(SendAwaiter&&) = delete;
@@ -449,6 +452,8 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
 template <class T, class Derived>
 class ReceiveBase : public LeafAwaiter<Derived> {
  public:
+  static constexpr std::string_view kOperation = "mpmc::recv";
+
   explicit ReceiveBase(Channel<T>& channel) noexcept : channel_(&channel) {}
   ReceiveBase(ReceiveBase&&) = default;
   ReceiveBase& operator=(ReceiveBase&&) = delete;

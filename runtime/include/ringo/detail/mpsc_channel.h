@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -284,6 +285,8 @@ class WeakSenderBase {
 template <class T>
 class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "mpsc::send";
+
   SendAwaiter(Channel<T>& channel, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>)
       : channel_(&channel), value_(std::move(value)) {}
   SendAwaiter(SendAwaiter&&) = default;
@@ -329,6 +332,8 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
 template <class T, class Permit>
 class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
  public:
+  static constexpr std::string_view kOperation = "mpsc::reserve";
+
   ReserveAwaiter(ChannelRef<T> channel, std::size_t count) noexcept
       : channel_(std::move(channel)), count_(count) {}
   ReserveAwaiter(ReserveAwaiter&&) = default;
@@ -369,6 +374,8 @@ class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
 template <class T, class Derived>
 class ReceiveBase : public LeafAwaiter<Derived> {
  public:
+  static constexpr std::string_view kOperation = "mpsc::recv";
+
   explicit ReceiveBase(Channel<T>& channel) noexcept : channel_(&channel) {}
   ReceiveBase(ReceiveBase&& other) noexcept
       : LeafAwaiter<Derived>(other),

@@ -24,6 +24,7 @@
 #include <ringo/detail/assert.h>
 #include <ringo/detail/atomic.h>
 #include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
 
@@ -114,6 +115,10 @@ class SemaphoreCore {
     return !waiter.is_handed_over.get() && is_queued(waiter);
   }
 
+  /// The waiter's place in the queue, from 1; 0 if it is in none, or behind `most` others.
+  [[nodiscard]] std::size_t queue_position(const SemaphoreWaiter& waiter,
+                                           std::size_t most) noexcept;
+
   /// Fails all waiters, and all who come. Permits can still be given back.
   void close() noexcept;
 
@@ -197,6 +202,14 @@ class PermitWait {
     return true;
   }
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+  /// For a task dump; see Leaf::describe().
+  void describe(LeafDescription& description) const noexcept {
+    if (state_ == State::kWaiting) {
+      description.queue_position =
+          semaphore_->queue_position(waiter_, LeafDescription::kMaxQueuePosition);
+    }
+  }
 
  private:
   enum class State : std::uint8_t { kIdle, kWaiting, kAcquired, kClosed, kTaken };

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace ringo::detail {
 
@@ -38,6 +39,8 @@ Result<std::size_t> try_transmit(Source& source, std::span<const std::byte> from
 class [[nodiscard("an operation does nothing until it is awaited")]] ReadAwaiter final
     : public IoAwaiter<ReadAwaiter, Direction::kRead> {
  public:
+  static constexpr std::string_view kOperation = "read";
+
   ReadAwaiter(Source& source, std::span<std::byte> into) noexcept
       : IoAwaiter(source), into_(into) {}
 
@@ -55,6 +58,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] ReadAwaiter
 class [[nodiscard("an operation does nothing until it is awaited")]] PeekAwaiter final
     : public IoAwaiter<PeekAwaiter, Direction::kRead> {
  public:
+  static constexpr std::string_view kOperation = "peek";
+
   PeekAwaiter(Source& source, std::span<std::byte> into) noexcept
       : IoAwaiter(source), into_(into) {}
 
@@ -71,6 +76,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] PeekAwaiter
 class [[nodiscard("an operation does nothing until it is awaited")]] ReadBufAwaiter final
     : public IoAwaiter<ReadBufAwaiter, Direction::kRead> {
  public:
+  static constexpr std::string_view kOperation = "read_buf";
+
   /// Makes room here, where an allocation may fail.
   ReadBufAwaiter(Source& source, BytesMut& buffer) : IoAwaiter(source), buffer_(&buffer) {
     constexpr std::size_t kRoom = 4096;
@@ -100,6 +107,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] ReadBufAwai
 class [[nodiscard("an operation does nothing until it is awaited")]] ReadExactAwaiter final
     : public IoAwaiter<ReadExactAwaiter, Direction::kRead> {
  public:
+  static constexpr std::string_view kOperation = "read_exact";
+
   ReadExactAwaiter(Source& source, std::span<std::byte> into) noexcept
       : IoAwaiter(source), left_(into) {}
 
@@ -131,6 +140,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] ReadExactAw
 class [[nodiscard("an operation does nothing until it is awaited")]] WriteAwaiter final
     : public IoAwaiter<WriteAwaiter, Direction::kWrite> {
  public:
+  static constexpr std::string_view kOperation = "write";
+
   WriteAwaiter(Source& source, std::span<const std::byte> from) noexcept
       : IoAwaiter(source), from_(from) {}
 
@@ -148,6 +159,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] WriteAwaite
 class [[nodiscard("an operation does nothing until it is awaited")]] WriteVectoredAwaiter final
     : public IoAwaiter<WriteVectoredAwaiter, Direction::kWrite> {
  public:
+  static constexpr std::string_view kOperation = "write_vectored";
+
   WriteVectoredAwaiter(Source& source, std::span<const io::ConstBuffer> from) noexcept
       : IoAwaiter(source), from_(from), size_(size_of_vector(from)) {}
 
@@ -166,6 +179,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] WriteVector
 class [[nodiscard("an operation does nothing until it is awaited")]] WriteAllAwaiter final
     : public IoAwaiter<WriteAllAwaiter, Direction::kWrite> {
  public:
+  static constexpr std::string_view kOperation = "write_all";
+
   WriteAllAwaiter(Source& source, std::span<const std::byte> from) noexcept
       : IoAwaiter(source), left_(from) {}
 
@@ -199,6 +214,8 @@ class [[nodiscard("an operation does nothing until it is awaited")]] WriteBufAwa
   using Base = IoAwaiter<WriteBufAwaiter, Direction::kWrite>;
 
  public:
+  static constexpr std::string_view kOperation = kAll ? "write_all_buf" : "write_buf";
+
   WriteBufAwaiter(Source& source, Buffer& buffer) noexcept : Base(source), buffer_(&buffer) {}
 
   bool poll() noexcept { return buffer_->empty() || Base::poll(); }
@@ -228,6 +245,9 @@ template <Direction kDirection>
 class [[nodiscard("an operation does nothing until it is awaited")]] ReadyAwaiter final
     : public IoAwaiter<ReadyAwaiter<kDirection>, kDirection> {
  public:
+  static constexpr std::string_view kOperation =
+      kDirection == Direction::kRead ? "readable" : "writable";
+
   using IoAwaiter<ReadyAwaiter, kDirection>::IoAwaiter;
 
   static std::int64_t attempt(Source& /*source*/) noexcept { return 0; }

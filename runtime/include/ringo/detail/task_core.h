@@ -34,8 +34,10 @@
 
 namespace ringo::detail {
 
+class BranchVisitor;
 class Leaf;
 class PinnedLeaf;
+struct LeafDescription;
 struct TaskHeader;
 class OwnedTasks;
 
@@ -102,6 +104,11 @@ class Leaf {
   /// Whether cancel() would have to wait, asked without beginning to end anything. Who leaves a
   /// wait for later instead of destroying it (a Generator) must not leave one that is pinned.
   [[nodiscard]] virtual bool is_pinned() const noexcept { return false; }
+  /// For a task dump, while it waits: what it waits for.
+  virtual void describe(LeafDescription& /*description*/) const noexcept {}
+  /// And of a combinator, the branches that have begun and not ended. May throw what `visitor`
+  /// throws.
+  virtual void visit_branches(BranchVisitor& /*visitor*/) const {}
 
   /// The coroutine that waits; null where a combinator runs the leaf without a coroutine.
   std::coroutine_handle<> waiting_coroutine;

@@ -13,6 +13,7 @@
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
 
+#include <string_view>
 #include <utility>
 
 namespace ringo::detail {
@@ -67,6 +68,8 @@ class WaitList {
 template <class Closable>
 class ClosedAwaiter final : public LeafAwaiter<ClosedAwaiter<Closable>> {
  public:
+  static constexpr std::string_view kOperation = "closed";
+
   explicit ClosedAwaiter(Closable& closable) noexcept : closable_(&closable) {}
   ClosedAwaiter(ClosedAwaiter&&) = default;
   ClosedAwaiter& operator=(ClosedAwaiter&&) = delete;

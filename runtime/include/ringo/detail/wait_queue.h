@@ -15,6 +15,7 @@
 #include <ringo/detail/wait_list.h>
 
 #include <atomic>
+#include <string_view>
 
 namespace ringo::detail {
 
@@ -84,6 +85,8 @@ class WaitQueue {
 template <class Owner>
 class VacancyAwaiter final : public LeafAwaiter<VacancyAwaiter<Owner>> {
  public:
+  static constexpr std::string_view kOperation = "closed";
+
   explicit VacancyAwaiter(Owner& owner) noexcept : owner_(&owner) {}
   VacancyAwaiter(VacancyAwaiter&&) = default;
   VacancyAwaiter& operator=(VacancyAwaiter&&) = delete;

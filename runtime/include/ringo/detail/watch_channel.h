@@ -32,6 +32,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace ringo::watch::detail {
@@ -228,6 +229,8 @@ using ChannelRef = ringo::detail::RefPtr<Channel<T>>;
 template <class T>
 class ChangedAwaiter final : public LeafAwaiter<ChangedAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "watch::changed";
+
   ChangedAwaiter(Channel<T>& channel, std::uint64_t& seen) noexcept
       : channel_(&channel), seen_(&seen) {}
   ChangedAwaiter(ChangedAwaiter&&) = default;
@@ -263,6 +266,8 @@ class ChangedAwaiter final : public LeafAwaiter<ChangedAwaiter<T>> {
 template <class T, class Ref, class Predicate>
 class WaitForAwaiter final : public LeafAwaiter<WaitForAwaiter<T, Ref, Predicate>> {
  public:
+  static constexpr std::string_view kOperation = "watch::wait_for";
+
   WaitForAwaiter(Channel<T>& channel, std::uint64_t& seen, Predicate&& predicate)
       : channel_(&channel), seen_(&seen), predicate_(std::move(predicate)) {}
   WaitForAwaiter(WaitForAwaiter&&) = default;

@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace ringo::net {
@@ -229,6 +230,8 @@ namespace ringo::detail {
 class [[nodiscard("an operation does nothing until it is awaited")]] AcceptAwaiter final
     : public IoAwaiter<AcceptAwaiter, Direction::kRead> {
  public:
+  static constexpr std::string_view kOperation = "accept";
+
   explicit AcceptAwaiter(Source& source) noexcept : IoAwaiter(source) {}
   AcceptAwaiter(AcceptAwaiter&& other) noexcept : IoAwaiter(std::move(other)) {}
   AcceptAwaiter& operator=(AcceptAwaiter&&) = delete;

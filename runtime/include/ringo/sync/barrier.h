@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 namespace ringo {
 
@@ -43,6 +44,8 @@ namespace detail {
 /// One arrival. Its node is in the list while it waits; changed under the barrier's lock.
 class BarrierAwaiter final : public LeafAwaiter<BarrierAwaiter> {
  public:
+  static constexpr std::string_view kOperation = "Barrier::wait";
+
   struct Waiter : ListNode {
     Branch* branch = nullptr;
     /// Let go while its task was idle: seen without the lock, as SemaphoreWaiter::is_handed_over.

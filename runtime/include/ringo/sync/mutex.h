@@ -23,7 +23,9 @@
 #pragma once
 
 #include <ringo/detail/assert.h>
+#include <ringo/detail/atomic.h>
 #include <ringo/detail/block_on_leaf.h>
+#include <ringo/detail/context.h>
 #include <ringo/detail/lock_access.h>
 #include <ringo/detail/semaphore_core.h>
 
@@ -31,6 +33,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -54,11 +57,17 @@ class BasicMutexGuard;
 template <class T>
 struct MutexAccess {
   using Lock = ringo::Mutex<T>;  // not detail::Mutex
+  static constexpr std::string_view kOperation = "Mutex::lock";
   static SemaphoreCore& core(Lock& mutex) noexcept { return mutex.core_; }
   static constexpr std::size_t permits(const Lock& /*mutex*/) noexcept { return 1; }
   static T& value(Lock& mutex) noexcept { return mutex.value_; }
+  static const void* holder(const Lock& mutex) noexcept {
+    return mutex.locked_by_.load(std::memory_order_relaxed);
+  }
   template <class Keeper>
   static BasicMutexGuard<T, Keeper> guard(Keeper mutex) noexcept {
+    // relaxed: for task dumps, which may see it late.
+    mutex->locked_by_.store(thread_context.task, std::memory_order_relaxed);
     return BasicMutexGuard<T, Keeper>(std::move(mutex));
   }
 };
@@ -131,6 +140,7 @@ class Mutex {
   friend detail::PeekAccess;
 
   mutable detail::SemaphoreCore core_{1};
+  detail::Atomic<const void*> locked_by_{nullptr};  ///< the last task to; only to be compared
   T value_{};
 };
 

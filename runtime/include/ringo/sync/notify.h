@@ -27,6 +27,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace ringo {
@@ -127,6 +128,8 @@ class [[nodiscard]] BasicNotified {
 template <class Keeper>
 class NotifiedAwaiter final : public LeafAwaiter<NotifiedAwaiter<Keeper>> {
  public:
+  static constexpr std::string_view kOperation = "Notify::notified";
+
   explicit NotifiedAwaiter(BasicNotified<Keeper>&& notified) noexcept
       : notified_(std::move(notified)) {}
 

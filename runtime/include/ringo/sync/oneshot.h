@@ -24,6 +24,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace ringo::oneshot {
@@ -52,6 +53,8 @@ struct Channel : Core, ringo::detail::PooledObject {
 template <class T>
 class RecvAwaiter final : public ringo::detail::LeafAwaiter<RecvAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "oneshot::recv";
+
   explicit RecvAwaiter(Receiver<T>& receiver) noexcept : receiver_(&receiver) {}
   RecvAwaiter(RecvAwaiter&& other) noexcept
       : ringo::detail::LeafAwaiter<RecvAwaiter>(other),
@@ -89,6 +92,8 @@ class RecvAwaiter final : public ringo::detail::LeafAwaiter<RecvAwaiter<T>> {
 template <class T>
 class ClosedAwaiter final : public ringo::detail::LeafAwaiter<ClosedAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "oneshot::closed";
+
   explicit ClosedAwaiter(Channel<T>& channel) noexcept : channel_(&channel) {}
   ClosedAwaiter(ClosedAwaiter&& other) noexcept
       : ringo::detail::LeafAwaiter<ClosedAwaiter>(other),

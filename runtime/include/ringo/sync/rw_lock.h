@@ -34,6 +34,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -65,6 +66,7 @@ class BasicWriteGuard;
 template <class T>
 struct ReadAccess {
   using Lock = const RwLock<T>;
+  static constexpr std::string_view kOperation = "RwLock::read";
   static SemaphoreCore& core(Lock& lock) noexcept { return lock.core_; }
   static constexpr std::size_t permits(Lock& /*lock*/) noexcept { return 1; }
   template <class Keeper>
@@ -79,6 +81,7 @@ struct ReadAccess {
 template <class T>
 struct WriteAccess {
   using Lock = RwLock<T>;
+  static constexpr std::string_view kOperation = "RwLock::write";
   static SemaphoreCore& core(Lock& lock) noexcept { return lock.core_; }
   static std::size_t permits(const Lock& lock) noexcept { return lock.max_readers_; }
   static T& value(Lock& lock) noexcept { return lock.value_; }

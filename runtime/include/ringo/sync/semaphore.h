@@ -28,6 +28,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace ringo {
@@ -88,6 +89,8 @@ class [[nodiscard]] BasicPermit {
 template <class Keeper>
 class AcquireAwaiter final : public LeafAwaiter<AcquireAwaiter<Keeper>> {
  public:
+  static constexpr std::string_view kOperation = "Semaphore::acquire";
+
   AcquireAwaiter(Keeper semaphore, std::size_t count) noexcept;
   AcquireAwaiter(AcquireAwaiter&&) = default;
   AcquireAwaiter& operator=(AcquireAwaiter&&) = delete;
@@ -96,6 +99,7 @@ class AcquireAwaiter final : public LeafAwaiter<AcquireAwaiter<Keeper>> {
   bool poll() noexcept { return wait_.poll(); }
   bool enlist(Branch& branch) noexcept { return wait_.enlist(branch); }
   bool is_ended() noexcept { return wait_.is_ended(); }
+  void describe_more(LeafDescription& description) const noexcept { wait_.describe(description); }
   Result<BasicPermit<Keeper>> await_resume() {
     if (!wait_.take()) {
       return std::unexpected(Error(ErrorKind::kClosed, "Semaphore::acquire"));

@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace ringo {
@@ -38,6 +39,8 @@ namespace detail {
 template <class T>
 class SetOnceAwaiter final : public LeafAwaiter<SetOnceAwaiter<T>> {
  public:
+  static constexpr std::string_view kOperation = "SetOnce::wait";
+
   explicit SetOnceAwaiter(const SetOnce<T>& cell) noexcept : cell_(&cell) {}
   SetOnceAwaiter(SetOnceAwaiter&&) = default;
   SetOnceAwaiter& operator=(SetOnceAwaiter&&) = delete;
