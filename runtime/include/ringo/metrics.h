@@ -18,6 +18,7 @@ struct WorkerMetrics {
   std::uint64_t overflows = 0;         ///< times the local queue was full
   std::uint64_t parks = 0;             ///< times the worker went to sleep
   std::uint64_t forced_yields = 0;     ///< tasks put back because their budget was used up
+  std::uint64_t stalls = 0;            ///< times the watchdog found it stuck in one task
   std::uint64_t owned_tasks = 0;       ///< tasks that live now and that the worker answers for
 };
 

@@ -49,6 +49,7 @@
 #include <ringo/sync/set_once.h>
 #include <ringo/sync/watch.h>
 #include <ringo/task.h>
+#include <ringo/task_dump.h>
 #include <ringo/task_local.h>
 #include <ringo/task_tracker.h>
 #include <ringo/time.h>

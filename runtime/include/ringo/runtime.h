@@ -20,6 +20,7 @@
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
 #include <ringo/task.h>
+#include <ringo/task_dump.h>
 
 #include <chrono>
 #include <concepts>
@@ -33,6 +34,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace ringo {
 
@@ -44,6 +46,21 @@ struct UnhandledException {
   std::source_location spawned_at;
   std::exception_ptr exception;
   std::string name;  ///< empty if the task has none
+};
+
+/// A worker that has stayed in one task for too long: the other tasks there, and its sockets, wait.
+struct Stall {
+  std::string runtime;                   ///< as Builder::name() said
+  std::size_t worker = 0;                ///< its index
+  TaskId task{0};                        ///< the task that it runs; 0 if that is not known
+  std::string task_name;                 ///< empty if it has none
+  std::source_location spawned_at;       ///< the task's spawn site
+  std::chrono::nanoseconds lasted{};     ///< for so long already, or half a limit longer
+  std::vector<std::string> stack;        ///< of the worker's thread, innermost call first
+  std::uint64_t suppressed_reports = 0;  ///< stalls that were not told of since the last one
+
+  /// All but the stack, in one line.
+  [[nodiscard]] std::string message() const;
 };
 
 namespace detail {
@@ -63,6 +80,9 @@ struct RuntimeConfig {
   std::function<void()> on_thread_start;
   std::function<void()> on_thread_stop;
   std::function<void(const UnhandledException&)> on_unhandled_exception;
+  std::function<void(const Stall&)> on_stall;
+  std::optional<std::chrono::nanoseconds> watchdog_limit = std::chrono::milliseconds(500);
+  std::string name = "ringo";
   std::optional<std::uint64_t> seed;
 };
 
@@ -112,6 +132,19 @@ class Handle {
   [[nodiscard]] EnterGuard enter() const noexcept { return EnterGuard(shared_); }
 
   [[nodiscard]] RuntimeMetrics metrics() const;
+
+  /// What all tasks of the runtime wait for, and where. Each worker lists its tasks between two of
+  /// them; one that is stuck in a task for longer than `timeout` is reported with what it runs.
+  /// A worker is held up for about a microsecond per task. May be awaited in any runtime.
+  /// As tokio::runtime::Handle::dump().
+  ///
+  /// Cancel safety: nothing is lost. Complexity: O(tasks), of at most
+  /// TaskDump::kMaxTasksPerWorker each.
+  [[nodiscard]] Task<TaskDump> dump(
+      std::chrono::nanoseconds timeout = std::chrono::seconds(1)) const;
+  /// dump() for threads. Panics: UsageError on a worker thread.
+  [[nodiscard]] TaskDump blocking_dump(
+      std::chrono::nanoseconds timeout = std::chrono::seconds(1)) const;
 
   /// For the library.
   [[nodiscard]] detail::RuntimeShared& shared() const noexcept { return *shared_; }
@@ -229,6 +262,21 @@ class Builder {
   /// What happens to an exception that leaves a detached task. The default writes it to stderr with
   /// the task's spawn site. Called on the thread that ran the task; must not throw.
   Builder& on_unhandled_exception(std::function<void(const UnhandledException&)> handler);
+  /// How long a worker may stay in one task before the watchdog reports it: with the task's spawn
+  /// site and the thread's stack (functions have names in it if the program was linked with
+  /// -rdynamic), and again each time when the stall has lasted twice as long. Default 500 ms, at
+  /// least 1 ms. Found between one and one and a half limits. At most 5 reports a minute.
+  ///
+  /// The stack is taken by a signal, SIGURG, to the worker's thread: only when it has stalled, and
+  /// not if the program handles that signal itself. It may interrupt a blocking system call (EINTR
+  /// where SA_RESTART does not help). Complexity: nothing per task; one thread per process, which
+  /// wakes twice per limit while some worker is awake.
+  Builder& watchdog(std::chrono::nanoseconds limit);
+  Builder& disable_watchdog();
+  /// Instead of a report on stderr. Called on the watchdog's thread; must not throw.
+  Builder& on_stall(std::function<void(const Stall&)> handler);
+  /// The runtime's name, for reports. Default "ringo".
+  Builder& name(std::string name);
   /// Makes the scheduler's random choices repeatable.
   Builder& seed(std::uint64_t value);
 

@@ -21,6 +21,7 @@
 
 #include <ringo/detail/arm.h>
 #include <ringo/detail/context.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/scope_core.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -122,6 +123,15 @@ class ScopeAwaiter final : public Leaf {
   [[nodiscard]] bool cancel() noexcept override {
     scope_.core_.end();
     return is_over();
+  }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "scope";
+  }
+  /// The children are tasks of their own.
+  void visit_branches(BranchVisitor& visitor) const override {
+    if (body_) {
+      body_->show(visitor);
+    }
   }
   Value await_resume() {
     if (std::exception_ptr failure = scope_.core_.take_failure()) {

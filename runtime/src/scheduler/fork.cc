@@ -90,6 +90,7 @@ TaskHeader& make_fork_task(ForkItem& item, std::uint64_t id) noexcept {
   if (item.task.exchange(task, std::memory_order_acq_rel) != nullptr) {
     (void)task->state.cancel();
   }
+  thread_context.worker->adopt_new(*task);
   return *task;
 }
 

@@ -67,6 +67,15 @@ class InjectionQueue {
     return popped;
   }
 
+  /// Under the lock: `visit` must not come back here.
+  template <class Visit>
+  void for_each(Visit visit) {
+    const MutexGuard guard(mutex_);
+    for (const TaskHeader* task = head_; task != nullptr; task = task->queue_next) {
+      visit(*task);
+    }
+  }
+
   [[nodiscard]] std::size_t length() const noexcept {
     return length_.load(std::memory_order_relaxed);  // a hint; see push_chain()
   }

@@ -83,7 +83,7 @@ class OwnedTasks {
   }
 
   template <class Visit>
-  void for_each(Visit visit) noexcept {
+  void for_each(Visit visit) {
     for (TaskHeader* task = list_.front(); task != nullptr;) {
       TaskHeader* next = list_.after(*task);
       visit(*task);

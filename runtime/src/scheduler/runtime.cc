@@ -15,6 +15,7 @@
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
+#include <ringo/task_dump.h>
 #include <ringo/usage_error.h>
 
 #include <algorithm>
@@ -40,6 +41,7 @@
 #include "base/system.h"
 #include "ring/driver.h"
 #include "scheduler/blocking_pool.h"
+#include "scheduler/dump_request.h"
 #include "scheduler/runtime_shared.h"
 
 namespace ringo {
@@ -197,6 +199,17 @@ std::optional<Handle> Handle::try_current() {
 
 RuntimeMetrics Handle::metrics() const {
   return shared_->metrics();
+}
+
+Task<TaskDump> Handle::dump(std::chrono::nanoseconds timeout) const {
+  return detail::dump_tasks(shared_, timeout);
+}
+
+TaskDump Handle::blocking_dump(std::chrono::nanoseconds timeout) const {
+  detail::refuse_on_worker("Handle::blocking_dump");
+  const std::shared_ptr<detail::DumpRequest> request = detail::DumpRequest::start(*shared_);
+  request->wait(timeout);
+  return request->finish(*shared_);
 }
 
 Handle::EnterGuard::EnterGuard(std::shared_ptr<detail::RuntimeShared> runtime) noexcept
@@ -372,6 +385,27 @@ Builder& Builder::on_unhandled_exception(std::function<void(const UnhandledExcep
   return *this;
 }
 
+Builder& Builder::watchdog(std::chrono::nanoseconds limit) {
+  require(limit >= std::chrono::milliseconds(1), "Builder::watchdog: a limit of at least 1 ms");
+  config_.watchdog_limit = limit;
+  return *this;
+}
+
+Builder& Builder::disable_watchdog() {
+  config_.watchdog_limit.reset();
+  return *this;
+}
+
+Builder& Builder::on_stall(std::function<void(const Stall&)> handler) {
+  config_.on_stall = std::move(handler);
+  return *this;
+}
+
+Builder& Builder::name(std::string name) {
+  config_.name = std::move(name);
+  return *this;
+}
+
 Builder& Builder::seed(std::uint64_t value) {
   config_.seed = value;
   return *this;
@@ -392,6 +426,7 @@ Result<Runtime> Builder::build() const {
   } else {
     RINGO_TRY_RETURN_VOID(shared->start_threads());
   }
+  shared->start_watchdog();
   return Runtime(std::move(shared));
 }
 

@@ -39,6 +39,7 @@
 #include "base/system.h"
 #include "base/time_limit.h"
 #include "scheduler/blocking_pool.h"
+#include "scheduler/watchdog.h"
 
 namespace ringo::detail {
 namespace {
@@ -101,7 +102,18 @@ RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
   }
 }
 
-RuntimeShared::~RuntimeShared() = default;
+RuntimeShared::~RuntimeShared() {
+  if (watchdog_ != nullptr) {
+    WatchdogThread::forget(*watchdog_);
+  }
+}
+
+void RuntimeShared::start_watchdog() {
+  if (config_.watchdog_limit) {
+    watchdog_ = std::make_unique<Watchdog>(*this, *config_.watchdog_limit);
+    WatchdogThread::watch(*watchdog_, config_.on_stall);
+  }
+}
 
 // --- scheduling -------------------------------------------------------------------------------
 
@@ -298,6 +310,7 @@ void RuntimeShared::shut_down_worker(Worker& worker) noexcept {
   // What was stolen or injected while the last ones arrived: tasks that never ran.
   while (worker.step() == Worker::Step::kWorked) {
   }
+  worker.stop_being_watched();  // it may wait for the others for long
   worker.drain_driver();
   arrive(workers_with_operations_);
   {
@@ -347,11 +360,33 @@ void RuntimeShared::note_driver_thread() noexcept {
 }
 
 void RuntimeShared::leave_seat() noexcept {
-  const MutexGuard guard(seat_mutex_);
-  is_seat_taken_ = false;
-  if (!seat_waiters_.empty()) {
-    seat_waiters_.front()->unpark();
+  Worker& worker = *workers_.front();
+  for (;;) {
+    worker.serve_mailbox();
+    const MutexGuard guard(seat_mutex_);
+    if (worker.has_mail()) {
+      continue;  // posted by somebody who saw that the seat was taken
+    }
+    is_seat_taken_ = false;
+    if (!seat_waiters_.empty()) {
+      seat_waiters_.front()->unpark();
+    }
+    return;
   }
+}
+
+void RuntimeShared::serve_empty_seat() noexcept {
+  if (!is_current_thread()) {
+    return;
+  }
+  {
+    const MutexGuard guard(seat_mutex_);
+    if (is_seat_taken_) {
+      return;
+    }
+    is_seat_taken_ = true;
+  }
+  leave_seat();
 }
 
 void RuntimeShared::stop_waiting_for_seat(ThreadParker& waiting) noexcept {

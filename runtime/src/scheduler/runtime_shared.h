@@ -33,6 +33,7 @@
 #include "scheduler/blocking_pool.h"
 #include "scheduler/idle.h"
 #include "scheduler/injection_queue.h"
+#include "scheduler/watchdog.h"
 #include "scheduler/worker.h"
 #include "time/runtime_clock.h"
 
@@ -90,6 +91,9 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   /// are left to themselves.
   [[nodiscard]] bool join_threads(std::optional<std::chrono::nanoseconds> timeout) noexcept;
 
+  /// Nothing if the runtime is not to have one.
+  void start_watchdog();
+
   void report_unhandled(const TaskHeader& task, std::exception_ptr exception) noexcept;
 
   void unpark_all() noexcept;
@@ -98,6 +102,8 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   /// does; `waiting` is unparked when that has left. take and leave in pairs.
   [[nodiscard]] bool take_seat(ThreadParker& waiting);
   void leave_seat() noexcept;
+  /// After something was posted to a worker: does it here and now if nobody drives the runtime.
+  void serve_empty_seat() noexcept;
   /// The calling thread has made the driver.
   void note_driver_thread() noexcept;
   void stop_waiting_for_seat(ThreadParker& waiting) noexcept;
@@ -118,6 +124,7 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   std::atomic<std::uint32_t> workers_with_operations_;
   BlockingPool blocking_pool_;
   const std::shared_ptr<Semaphore> blocking_room_;
+  std::unique_ptr<Watchdog> watchdog_;  ///< made before anybody else sees the runtime
 
   Mutex seat_mutex_;
   bool is_seat_taken_ RINGO_GUARDED_BY(seat_mutex_) = false;

@@ -6,6 +6,7 @@
 // Thread safety: pause, resume and advance belong to a current_thread runtime; the rest all of it.
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/timer_entry.h>
 #include <ringo/spawn.h>
@@ -84,7 +85,9 @@ void stop_timer(TimerEntry& entry) noexcept {
 }
 
 std::int64_t known_deadline(const TimerEntry& entry) noexcept {
-  return entry.wheel == nullptr ? TimerEntry::kNever : entry.wheel->deadline_of(entry);
+  const std::int64_t deadline =
+      entry.wheel == nullptr ? TimerEntry::kNever : entry.wheel->deadline_of(entry);
+  return deadline == TimerEntry::kNever ? LeafDescription::kNone : deadline;
 }
 
 }  // namespace detail

@@ -7,12 +7,14 @@
 
 #include "scheduler/worker.h"
 
+#include <ringo/detail/assert.h>
 #include <ringo/detail/context.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/task_local.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,6 +27,7 @@
 #include "ring/driver.h"
 #include "scheduler/blocking_pool.h"
 #include "scheduler/runtime_shared.h"
+#include "scheduler/watchdog.h"
 
 namespace ringo::detail {
 namespace {
@@ -58,9 +61,13 @@ Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
   thread_context.worker = &worker;
   thread_context.forks = &worker.forks_;
   thread_context.runtime = &worker.shared_;
+  // seq_cst: the barrier that note_awake() asks for.
+  worker.thread_.exchange(gettid(), std::memory_order_seq_cst);
+  WatchdogThread::note_awake();
 }
 
 Worker::Entered::~Entered() {
+  thread_context.worker->stop_being_watched();
   thread_context = saved_;
 }
 
@@ -156,13 +163,8 @@ void Worker::finish(TaskHeader& task) noexcept {
 }
 
 void Worker::run_task(TaskHeader& task) noexcept {
+  RINGO_DCHECK(task.owner != nullptr, "a task that no worker answers for was run");
   count(counters_.polls);
-  if (task.owner == nullptr) [[unlikely]] {
-    owned_.adopt(task);
-    if (is_closing_) {
-      (void)task.state.cancel();
-    }
-  }
   const bool is_cancelled = task.state.start_running();
   if (task.branches_in_use != 1) [[unlikely]] {
     take_ready_bits(task);
@@ -248,6 +250,19 @@ bool Worker::is_time_up() noexcept {
   return false;
 }
 
+void Worker::adopt_new(TaskHeader& task) noexcept {
+  owned_.adopt(task);
+  if (is_closing_) {
+    (void)task.state.cancel();
+  }
+}
+
+void Worker::adopt_injected(TaskHeader& task) noexcept {
+  if (task.owner == nullptr) {
+    adopt_new(task);
+  }
+}
+
 TaskHeader* Worker::take_injected() noexcept {
   InjectionQueue& injection = shared_.injection();
   const std::size_t length = injection.length();
@@ -262,8 +277,11 @@ TaskHeader* Worker::take_injected() noexcept {
   injection.pop_many(std::max<std::size_t>(share, 1), [this, &first](TaskHeader& task) {
     if (first == nullptr) {
       first = &task;
+      adopt_injected(task);
       return true;
     }
+    // First, since it may be stolen as soon as it is there. It is not pushed if the queue is full.
+    adopt_injected(task);
     return queue_.push(&task);
   });
   return first;
@@ -273,6 +291,7 @@ TaskHeader* Worker::next_task() noexcept {
   if (until_injection_-- == 0) {
     until_injection_ = shared_.config().global_queue_interval - 1;
     if (TaskHeader* injected = shared_.injection().pop()) {
+      adopt_injected(*injected);
       return injected;
     }
   }
@@ -328,8 +347,26 @@ void Worker::stop_searching() noexcept {
   }
 }
 
+bool Worker::post(std::shared_ptr<WorkerRequest> request) {
+  if (!mailbox_.post(std::move(request))) {
+    return false;
+  }
+  unpark();
+  return true;
+}
+
+void Worker::serve_mailbox() noexcept {
+  if (mailbox_.is_empty()) {
+    return;
+  }
+  for (const std::shared_ptr<WorkerRequest>& request : mailbox_.take_all()) {
+    request->carry_out(*this);
+  }
+}
+
 void Worker::maintain() {
   owned_.collect();
+  serve_mailbox();
   poll_driver();
 }
 
@@ -391,8 +428,17 @@ bool Worker::has_local_work() const noexcept {
   return lifo_slot_ != nullptr || queue_.length() != 0;
 }
 
+void Worker::sleep_in_driver() {
+  count(counters_.park_unparks);
+  handle_->park(park_timeout());
+  // seq_cst: the barrier that note_awake() asks for.
+  counters_.park_unparks.fetch_add(1, std::memory_order_seq_cst);
+  WatchdogThread::note_awake();
+}
+
 void Worker::park() {
   owned_.collect();
+  serve_mailbox();
   if (lifo_slot_ != nullptr) {
     return;  // destroying what was collected has woken somebody
   }
@@ -413,10 +459,10 @@ void Worker::park() {
   } else if (shared_.injection().length() != 0) {
     return;
   }
-  count(counters_.parks);
   for (;;) {
-    handle_->park(park_timeout());
+    sleep_in_driver();
     fire_timers();
+    serve_mailbox();
     const bool has_work = has_local_work();
     if (is_alone) {
       break;
@@ -470,7 +516,16 @@ void Worker::drain_driver() {
 }
 
 void Worker::close_driver() noexcept {
+  for (const std::shared_ptr<WorkerRequest>& request : mailbox_.close()) {
+    request->carry_out(*this);
+  }
   driver_.reset();
+}
+
+StallDetector::Sample Worker::stall_sample() const noexcept {
+  // relaxed: that it was awake is seen here or said by note_awake(); the rest may be late.
+  const bool is_asleep = counters_.park_unparks.load(std::memory_order_relaxed) % 2 == 1;
+  return {counters_.polls.load(std::memory_order_relaxed), thread() == 0 || is_asleep};
 }
 
 WorkerMetrics Worker::metrics() const noexcept {
@@ -483,8 +538,9 @@ WorkerMetrics Worker::metrics() const noexcept {
   metrics.steals = read(counters_.steals);
   metrics.steal_operations = read(counters_.steal_operations);
   metrics.overflows = read(counters_.overflows);
-  metrics.parks = read(counters_.parks);
+  metrics.parks = (read(counters_.park_unparks) + 1) / 2;
   metrics.forced_yields = read(counters_.forced_yields);
+  metrics.stalls = read(counters_.stalls);
   metrics.owned_tasks = owned_.alive();
   return metrics;
 }

@@ -14,6 +14,7 @@
 #include <ringo/detail/fork_core.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/metrics.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
@@ -23,8 +24,10 @@
 #include "base/random.h"
 #include "ring/driver.h"
 #include "scheduler/local_queue.h"
+#include "scheduler/mailbox.h"
 #include "scheduler/owned_tasks.h"
 #include "scheduler/turn_timer.h"
+#include "scheduler/stall_detector.h"
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
@@ -77,7 +80,11 @@ class Worker {
   }
   /// Puts a task at the back of the local queue.
   void schedule_last(TaskHeader& task) noexcept;
+  /// Answers from now on for a task that the calling thread has spawned and not cancelled. Whatever
+  /// is in a local queue is in some worker's list: there a dump finds it, and shutdown.
   void adopt(TaskHeader& task) noexcept { owned_.adopt(task); }
+  /// The same for a task that is about to run, or be queued; shutdown may have begun.
+  void adopt_new(TaskHeader& task) noexcept;
 
   /// Any thread.
   void unpark() noexcept { handle_->unpark(); }
@@ -99,6 +106,42 @@ class Worker {
   /// Puts a new task of the runtime's own at the back of the queue, also during shutdown, which
   /// then waits for it.
   void launch_last(TaskHeader& task) noexcept;
+
+  /// Has a request carried out by the worker's thread, soon. Any thread. False: as Mailbox::post().
+  [[nodiscard]] bool post(std::shared_ptr<WorkerRequest> request);
+  /// Carries out what was posted. By who holds the worker.
+  void serve_mailbox() noexcept;
+  [[nodiscard]] bool has_mail() const noexcept { return !mailbox_.is_empty(); }
+
+  /// The tasks that it answers for. By a request.
+  template <class Visit>
+  void for_each_task(Visit visit) {
+    owned_.for_each(visit);
+  }
+  /// Ends a TaskState::try_freeze() that succeeded. By a request.
+  class Frozen {
+   public:
+    Frozen(Worker& worker, TaskHeader& task) noexcept : worker_(worker), task_(task) {}
+    Frozen(const Frozen&) = delete;
+    Frozen& operator=(const Frozen&) = delete;
+    ~Frozen() {
+      if (task_.state.stop_running()) {
+        worker_.schedule_last(task_);
+      }
+    }
+
+   private:
+    Worker& worker_;
+    TaskHeader& task_;
+  };
+
+  /// For the watchdog. Any thread.
+  [[nodiscard]] StallDetector::Sample stall_sample() const noexcept;
+  /// The thread that drives the worker, or 0.
+  [[nodiscard]] pid_t thread() const noexcept { return thread_.load(std::memory_order_relaxed); }
+  /// By the watchdog only.
+  void count_stall() noexcept { count(counters_.stalls); }
+  void stop_being_watched() noexcept { thread_.store(0, std::memory_order_relaxed); }
 
   /// The phases of shutdown; see RuntimeShared.
   void cancel_owned_tasks() noexcept;
@@ -125,7 +168,9 @@ class Worker {
     std::atomic<std::uint64_t> steals{0};
     std::atomic<std::uint64_t> steal_operations{0};
     std::atomic<std::uint64_t> overflows{0};
-    std::atomic<std::uint64_t> parks{0};
+    /// How often it went to sleep, and how often it woke: odd while it sleeps.
+    std::atomic<std::uint64_t> park_unparks{0};
+    std::atomic<std::uint64_t> stalls{0};  ///< written by the watchdog
     std::atomic<std::uint64_t> forced_yields{0};
   };
   static void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
@@ -138,6 +183,7 @@ class Worker {
   void finish(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* next_task() noexcept;
   [[nodiscard]] TaskHeader* take_injected() noexcept;
+  void adopt_injected(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* steal() noexcept;
   void push_local(TaskHeader& task) noexcept;
   void stop_searching() noexcept;
@@ -146,6 +192,7 @@ class Worker {
   [[nodiscard]] std::optional<std::int64_t> park_timeout();
   void maintain();
   [[nodiscard]] bool is_time_up() noexcept;
+  void sleep_in_driver();
 
   RuntimeShared& shared_;
   const std::uint32_t index_;
@@ -170,8 +217,10 @@ class Worker {
     void operator()(TimerWheel* wheel) const noexcept { wheel->retire(); }
   };
   std::unique_ptr<TimerWheel, RetireWheel> wheel_;
+  Mailbox mailbox_;
   std::shared_ptr<DriverHandle> handle_;
   std::unique_ptr<Driver> driver_;
+  std::atomic<pid_t> thread_{0};
   Counters counters_;
 };
 

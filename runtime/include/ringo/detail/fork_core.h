@@ -23,6 +23,7 @@
 #include <ringo/detail/atomic.h>
 #include <ringo/detail/context.h>
 #include <ringo/detail/fork_deque.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 
@@ -125,6 +126,9 @@ class ForkCore : public PinnedLeaf {
  public:
   [[nodiscard]] bool ended() noexcept final;
   [[nodiscard]] bool cancel() noexcept final;
+  void describe(LeafDescription& description) const noexcept final {
+    description.operation = "fork_join";
+  }
   [[nodiscard]] std::coroutine_handle<> child_ended() noexcept final {
     while (begun_ != count_) {
       ForkItem& item = items_[begun_++];
