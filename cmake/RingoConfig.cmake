@@ -26,5 +26,11 @@ else()
   set(RINGO_DEBUG_CHECKS_VALUE 0)
 endif()
 
+if(RINGO_CHECK_SUSPEND AND NOT RINGO_MODEL)
+  set(RINGO_CHECK_SUSPEND_VALUE 1)
+else()
+  set(RINGO_CHECK_SUSPEND_VALUE 0)
+endif()
+
 configure_file("${PROJECT_SOURCE_DIR}/runtime/include/ringo/config.h.in"
                "${PROJECT_BINARY_DIR}/include/ringo/config.h" @ONLY)

@@ -46,6 +46,8 @@ else()
 endif()
 option(RINGO_DEBUG_CHECKS "Check RINGO_DCHECK and other costly invariants"
        ${ringo_debug_checks_default})
+option(RINGO_CHECK_SUSPEND "Report guards held over a co_await, and deadlocks of locks, at run time"
+       ${RINGO_DEBUG_CHECKS})
 
 if(RINGO_DEBUG_CHECKS)
   # An empty optional, an index past the end, an empty front(): aborts. Changes no layout.

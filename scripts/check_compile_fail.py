@@ -5,7 +5,8 @@
 Usage: check_compile_fail.py FILE COMPILER [FLAGS...]
 
 Directives in FILE, each at the beginning of a line:
-  // expect-error: TEXT   the compiler's messages must contain TEXT (one or more; all of them)
+  // expect-error: TEXT   the compiler's messages must contain TEXT (one or more; all of them);
+                          [[NAME]] in it is the number of the line that ends with `// mark: NAME`
   // flags: FLAGS         more compiler flags, e.g. -Wthread-safety -Werror
   // compiler: clang      read by CMake: registered only in clang builds
 The file is compiled with -DRINGO_COMPILE_FAIL. If it mentions that macro, it is first compiled
@@ -20,6 +21,13 @@ import sys
 
 def directives(text, name):
     return [m.strip() for m in re.findall(rf"^// {name}: (.*)$", text, re.M)]
+
+
+def with_line_numbers(message, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        if mark := re.search(r"// mark: (\w+)$", line):
+            message = message.replace(f"[[{mark[1]}]]", str(number))
+    return message
 
 
 def compile_file(command):
@@ -50,7 +58,7 @@ def main():
         sys.exit(f"{path}: compiles, and must not")
     if code < 0 or "internal compiler error" in output:
         sys.exit(f"{path}: the compiler crashed")
-    for message in expected:
+    for message in (with_line_numbers(message, text) for message in expected):
         if message not in output:
             sys.exit(f"{path}: is refused, but not with the message: {message}")
 

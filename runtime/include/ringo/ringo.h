@@ -14,6 +14,7 @@
 #include <ringo/delay_queue.h>
 #include <ringo/fork_join.h>
 #include <ringo/generator.h>
+#include <ringo/guarded.h>
 #include <ringo/interval.h>
 #include <ringo/io.h>
 #include <ringo/join.h>
@@ -21,13 +22,16 @@
 #include <ringo/join_queue.h>
 #include <ringo/join_set.h>
 #include <ringo/local_set.h>
+#include <ringo/lock_check.h>
 #include <ringo/named.h>
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
+#include <ringo/parking_mutex.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/scope.h>
 #include <ringo/select.h>
+#include <ringo/sharded.h>
 #include <ringo/shield.h>
 #include <ringo/signal.h>
 #include <ringo/spawn.h>
@@ -52,6 +56,7 @@
 #include <ringo/task_dump.h>
 #include <ringo/task_local.h>
 #include <ringo/task_tracker.h>
+#include <ringo/thread_annotations.h>
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>

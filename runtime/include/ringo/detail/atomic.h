@@ -91,6 +91,7 @@ class Atomic {
     return value_.compare_exchange(rl::bool_t<false>(), expected, desired, to_model(success),
                                    to_model(failure), $);
   }
+  rl::atomic<T>& model_atomic() { return value_; }
 
  private:
   rl::atomic<T> value_;

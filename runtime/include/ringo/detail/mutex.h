@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The lock inside the runtime's primitives: one word, a short spin, then a futex. It guards a few
+// The lock inside the runtime's primitives: ParkingLock with annotations. It guards a few
 // instructions at a time, never user code and never a suspension (the guard holds `no_suspend`).
 //
 // Thread safety: that is what it is for. Not recursive, not fair.
@@ -8,6 +8,7 @@
 #pragma once
 
 #include <ringo/detail/atomic.h>
+#include <ringo/detail/parking_lock.h>
 #include <ringo/detail/thread_annotations.h>
 
 namespace ringo::detail {
@@ -33,40 +34,14 @@ class RINGO_CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
   ~Mutex() = default;
 
-  void lock() RINGO_ACQUIRE(this) RINGO_NO_THREAD_SAFETY_ANALYSIS {
-    std::uint32_t expected = kFree;
-    // acquire: pairs with the release in unlock(); without it the critical section could see stale
-    // data of the one before.
-    if (!word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
-                                       std::memory_order_relaxed)) [[unlikely]] {
-      lock_slow();
-    }
-  }
-
+  void lock() RINGO_ACQUIRE(this) RINGO_NO_THREAD_SAFETY_ANALYSIS { lock_.lock(); }
   bool try_lock() RINGO_TRY_ACQUIRE(true, this) RINGO_NO_THREAD_SAFETY_ANALYSIS {
-    std::uint32_t expected = kFree;
-    // acquire: as in lock().
-    return word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
-                                         std::memory_order_relaxed);
+    return lock_.try_lock();
   }
-
-  void unlock() RINGO_RELEASE(this) RINGO_NO_THREAD_SAFETY_ANALYSIS {
-    // release: publishes the critical section to the next lock().
-    if (word_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers) [[unlikely]] {
-      wake_one();
-    }
-  }
+  void unlock() RINGO_RELEASE(this) RINGO_NO_THREAD_SAFETY_ANALYSIS { lock_.unlock(); }
 
  private:
-  // word_: who may be asleep on it.
-  static constexpr std::uint32_t kFree = 0;
-  static constexpr std::uint32_t kHeld = 1;
-  static constexpr std::uint32_t kHeldWithSleepers = 2;
-
-  void lock_slow() RINGO_NO_THREAD_SAFETY_ANALYSIS;
-  void wake_one();
-
-  std::atomic<std::uint32_t> word_{kFree};
+  ParkingLock lock_;
 };
 
 #endif

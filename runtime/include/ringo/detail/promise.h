@@ -12,6 +12,7 @@
 #include <ringo/config.h>
 #include <ringo/detail/context.h>
 #include <ringo/detail/frame_pool.h>
+#include <ringo/detail/held_locks.h>
 #include <ringo/detail/outcome.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -42,8 +43,25 @@ inline std::coroutine_handle<> transfer(std::coroutine_handle<> next) noexcept {
 #endif
 }
 
+#if RINGO_CHECK_SUSPEND
+/// The coroutines that run in its scope answer for the locks that they take themselves.
+class CoroutinesRun {
+ public:
+  CoroutinesRun() noexcept : before_(begin_coroutines()) {}
+  CoroutinesRun(const CoroutinesRun&) = delete;
+  CoroutinesRun& operator=(const CoroutinesRun&) = delete;
+  ~CoroutinesRun() { end_coroutines(before_); }
+
+ private:
+  std::size_t before_;
+};
+#endif
+
 /// Resumes a coroutine, and whatever it transfers to, until all of it is suspended.
 inline void resume(std::coroutine_handle<> coroutine) {
+#if RINGO_CHECK_SUSPEND
+  const CoroutinesRun run;
+#endif
 #if RINGO_SYMMETRIC_TRANSFER
   coroutine.resume();
 #else
@@ -189,17 +207,17 @@ class PromiseBase {
   template <class T>
   TaskAwaiter<T> await_transform(Task<T>&& task,
                                  AwaitSite where = __builtin_source_location()) noexcept {
-    awaits_at_ = where;
+    at_await(where);
     return TaskAwaiter<T>(std::move(task));
   }
   template <LeafAwaitable A>
   auto await_transform(A&& awaiter, AwaitSite where = __builtin_source_location()) noexcept {
-    awaits_at_ = where;
+    at_await(where);
     return LeafRef<std::remove_cvref_t<A>>(awaiter);
   }
   template <MakesAwaiter A>
   auto await_transform(A&& awaitable, AwaitSite where = __builtin_source_location()) {
-    awaits_at_ = where;
+    at_await(where);
     return std::forward<A>(awaitable).into_awaiter();
   }
   template <class A>
@@ -236,6 +254,13 @@ class PromiseBase {
   Branch* branch = nullptr;
 
  private:
+  void at_await(AwaitSite where) noexcept {
+    awaits_at_ = where;
+#if RINGO_CHECK_SUSPEND
+    check_suspend(awaits_at());
+#endif
+  }
+
   AwaitSite awaits_at_ = nullptr;
 };
 

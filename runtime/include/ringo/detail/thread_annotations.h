@@ -1,33 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Names for clang's thread-safety attributes (-Wthread-safety); they expand to nothing elsewhere.
-//
-// `no_suspend` is the role that every thread-blocking guard holds while it is alive. Awaiters
-// exclude it, so that the analysis reports a guard that is held over a co_await.
+// The annotations are public, because a user's lock and data need them, too; this is where the
+// library's own headers find them.
 
 #pragma once
 
-#if defined(__clang__)
-#define RINGO_THREAD_ATTRIBUTE(x) __attribute__((x))
-#else
-#define RINGO_THREAD_ATTRIBUTE(x)
-#endif
-
-#define RINGO_CAPABILITY(name) RINGO_THREAD_ATTRIBUTE(capability(name))
-#define RINGO_SCOPED_CAPABILITY RINGO_THREAD_ATTRIBUTE(scoped_lockable)
-#define RINGO_GUARDED_BY(x) RINGO_THREAD_ATTRIBUTE(guarded_by(x))
-#define RINGO_PT_GUARDED_BY(x) RINGO_THREAD_ATTRIBUTE(pt_guarded_by(x))
-#define RINGO_REQUIRES(...) RINGO_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
-#define RINGO_ACQUIRE(...) RINGO_THREAD_ATTRIBUTE(acquire_capability(__VA_ARGS__))
-#define RINGO_TRY_ACQUIRE(...) RINGO_THREAD_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
-#define RINGO_RELEASE(...) RINGO_THREAD_ATTRIBUTE(release_capability(__VA_ARGS__))
-#define RINGO_EXCLUDES(...) RINGO_THREAD_ATTRIBUTE(locks_excluded(__VA_ARGS__))
-#define RINGO_NO_THREAD_SAFETY_ANALYSIS RINGO_THREAD_ATTRIBUTE(no_thread_safety_analysis)
-
-namespace ringo::detail {
-
-/// The role "this thread must not suspend a coroutine now".
-struct RINGO_CAPABILITY("role") NoSuspend {};
-inline NoSuspend no_suspend;
-
-}  // namespace ringo::detail
+#include <ringo/thread_annotations.h>  // IWYU pragma: export
