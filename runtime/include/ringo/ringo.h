@@ -10,6 +10,7 @@
 #include <ringo/bounded_blocking.h>
 #include <ringo/bytes.h>
 #include <ringo/cancellation_token.h>
+#include <ringo/concurrent_map.h>
 #include <ringo/coop.h>
 #include <ringo/delay_queue.h>
 #include <ringo/fork_join.h>
