@@ -67,7 +67,7 @@ struct MapShardModel : rl::test_suite<MapShardModel, 3> {
     if (place) {
       place->set_value(value);
     } else {
-      shard->insert(hash_of(key), [&](auto& slot) { slot.construct(key, value); });
+      shard->insert(hash_of(key), [&](auto& slot) { slot.construct(hash_of(key), key, value); });
     }
   }
   void remove(Key key) {

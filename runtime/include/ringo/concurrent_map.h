@@ -128,26 +128,30 @@ class ConcurrentMap {
     return static_cast<bool>(place);
   }
 
-  /// False: the key has a value already, and keeps it.
-  bool insert(K key, V value, std::source_location where = std::source_location::current()) {
-    const std::uint64_t hash = hash_of(key);
-    Writer writer(*this, hash, where);
-    if (writer.find(key)) {
+  /// False: the key has a value already, and keeps it. A K is made of the key only if it is new.
+  template <class Q, class U = V>
+    requires std::constructible_from<K, Q> && std::constructible_from<V, U>
+  bool insert(Q&& key, U&& value, std::source_location where = std::source_location::current()) {
+    const auto& wanted = as_key(key);
+    Writer writer(*this, hash_of(wanted), where);
+    if (writer.find(wanted)) {
       return false;
     }
-    writer.insert(std::move(key), std::move(value));
+    writer.insert(std::forward<Q>(key), std::forward<U>(value));
     return true;
   }
   /// True: the key is new.
-  bool insert_or_assign(K key, V value,
+  template <class Q, class U = V>
+    requires std::constructible_from<K, Q> && std::constructible_from<V, U>
+  bool insert_or_assign(Q&& key, U&& value,
                         std::source_location where = std::source_location::current()) {
-    const std::uint64_t hash = hash_of(key);
-    Writer writer(*this, hash, where);
-    if (const Place place = writer.find(key)) {
-      writer.change([&] { place->set_value(std::move(value)); });
+    const auto& wanted = as_key(key);
+    Writer writer(*this, hash_of(wanted), where);
+    if (const Place place = writer.find(wanted)) {
+      writer.change([&] { place->set_value(std::forward<U>(value)); });
       return false;
     }
-    writer.insert(std::move(key), std::move(value));
+    writer.insert(std::forward<Q>(key), std::forward<U>(value));
     return true;
   }
   /// Runs f(V&) under the lock. False: there is no such key.
@@ -275,14 +279,15 @@ class ConcurrentMap {
     [[nodiscard]] Place find(const Q& key) const {
       return shard_.map.find(hash_, key, owner_.equal_);
     }
-    template <class Value>
-    void insert(K&& key, Value&& value) {
+    template <class Key, class Value>
+    void insert(Key&& key, Value&& value) {
       const auto hash_of = [this](const K& other) { return owner_.hash_of(other); };
       shard_.map.make_room(hash_of);
       const Change change(shard_.map);
       shard_.map.drain(Map::kDrainStep, hash_of);
-      shard_.map.insert(
-          hash_, [&](Slot& slot) { slot.construct(std::move(key), std::forward<Value>(value)); });
+      shard_.map.insert(hash_, [&](Slot& slot) {
+        slot.construct(hash_, std::forward<Key>(key), std::forward<Value>(value));
+      });
     }
     void erase(Place place) noexcept {
       const Change change(shard_.map);

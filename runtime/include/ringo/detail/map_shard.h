@@ -146,7 +146,8 @@ class MapShard {
     }
     for (; buckets != 0 && drained_ != old->bucket_count(); --buckets, ++drained_) {
       old->for_each_in(drained_, [&](Place place) {
-        current().insert(hash_of(place->key()), [&](Slot& slot) { place->move_to(slot); });
+        const std::uint64_t hash = place->hash(hash_of);
+        current().insert(hash, [&](Slot& slot) { place->move_to(slot, hash); });
         old->vacate(place);
       });
     }

@@ -58,11 +58,15 @@ class WordSlot {
   [[nodiscard]] V value() const { return WordCell<V>::to_value(value_.load()); }
   [[nodiscard]] V take_value() const { return value(); }
 
-  void construct(const K& key, const V& value) {
+  template <class HashOf>
+  [[nodiscard]] std::uint64_t hash(HashOf&& hash_of) const {
+    return hash_of(key());
+  }
+  void construct(std::uint64_t /*hash*/, K key, V value) {
     key_.store(key);
     value_.store(value);
   }
-  void set_value(const V& value) { value_.store(value); }
+  void set_value(V value) { value_.store(value); }
   template <class F>
   decltype(auto) use_value(F&& f) {
     V copy = value();
@@ -73,7 +77,7 @@ class WordSlot {
     } back{*this, copy};
     return std::forward<F>(f)(copy);
   }
-  void move_to(WordSlot& other) { other.construct(key(), value()); }
+  void move_to(WordSlot& other, std::uint64_t hash) { other.construct(hash, key(), value()); }
   void destroy() noexcept {}
 
  private:
@@ -101,8 +105,13 @@ class ObjectSlot {
   [[nodiscard]] const V& value() const { return value_; }
   [[nodiscard]] V take_value() { return std::move(value_); }
 
+  template <class HashOf>
+  [[nodiscard]] std::uint64_t hash(HashOf&& /*hash_of*/) const {
+    return hash_;
+  }
   template <class Key, class Value>
-  void construct(Key&& key, Value&& value) {
+  void construct(std::uint64_t hash, Key&& key, Value&& value) {
+    hash_ = hash;
     std::construct_at(&key_, std::forward<Key>(key));
     try {
       std::construct_at(&value_, std::forward<Value>(value));
@@ -119,8 +128,8 @@ class ObjectSlot {
   decltype(auto) use_value(F&& f) {
     return std::forward<F>(f)(value_);
   }
-  void move_to(ObjectSlot& other) {
-    other.construct(std::move(key_), std::move(value_));
+  void move_to(ObjectSlot& other, std::uint64_t hash) {
+    other.construct(hash, std::move(key_), std::move(value_));
     destroy();
   }
   void destroy() noexcept {
@@ -129,6 +138,7 @@ class ObjectSlot {
   }
 
  private:
+  std::uint64_t hash_;  ///< a growing table must not fetch every key
   union {
     K key_;
   };
