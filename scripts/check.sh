@@ -43,8 +43,9 @@ step_headers() { # each header compiles alone, with both compilers
     scripts/check_headers.py build/clang-release clang++-19
 }
 
-step_lint() { # clang-tidy
-  scripts/build.sh clang-release configure && scripts/lint.py build/clang-release
+step_lint() { # clang-tidy; and that it and clang's analysis still see a guard over a co_await
+  scripts/build.sh clang-release configure && scripts/lint.py build/clang-release &&
+    scripts/check_guard_nets.py build/clang-release
 }
 
 step_clang_tests() { # the quick tests of clang's release build, and what must not compile
