@@ -18,6 +18,7 @@
 
 #include <ringo/detail/context.h>
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/outcome.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -77,6 +78,10 @@ class BlockInPlaceAwaiter final : public Leaf {
   [[nodiscard]] bool cancel() noexcept override {
     job_->abort();  // in case it has not begun
     return ended();
+  }
+  [[nodiscard]] bool is_pinned() const noexcept override { return !job_->is_finished(); }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "block_in_place";
   }
   T await_resume() {
     if (job_ && !outcome_.has_value() && !outcome_.has_exception()) {

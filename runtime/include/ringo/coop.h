@@ -17,6 +17,7 @@
 #include <ringo/detail/arm.h>
 #include <ringo/detail/context.h>
 #include <ringo/detail/leaf_awaiter.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -80,6 +81,11 @@ class UnconstrainedAwaiter final : public Leaf {
     return has_ended_;
   }
   [[nodiscard]] bool cancel() noexcept override { return inner_.cancel(); }
+  [[nodiscard]] bool is_pinned() const noexcept override { return inner_.is_pinned(); }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "unconstrained";
+  }
+  void visit_branches(BranchVisitor& visitor) const override { inner_.show(visitor); }
   ArmValue<A> await_resume() { return inner_.take(); }
 
  private:

@@ -178,9 +178,10 @@ Task<std::vector<BranchValue<Task<T>>>> fork_vector(std::vector<Task<T>> childre
 /// is kept until then, so the children may refer to its locals.
 /// A child is a part of the calling task or a task of its own, and cannot tell: current_task_id()
 /// may be another one's, and values of TaskLocal are not to be relied on.
-/// Limits: 1,024 children of a worker's running task can be taken by others at a time; the rest are
-/// run by the task itself. After 4,096 forks in a row the task lets other tasks run.
-/// Complexity: O(number of children), without an allocation of its own while no child is taken.
+/// Limits: 1,024 children of a worker's running task can wait at this low cost at a time; more
+/// become tasks at once. After 4,096 forks in a row the task lets other tasks run. In a LocalSet
+/// all but the first child are tasks of the set. Complexity: O(number of children), without an
+/// allocation of its own while no child is taken.
 template <class... Ts>
   requires(sizeof...(Ts) > 0)
 [[nodiscard]] detail::ForkTupleAwaiter<Ts...> fork_join(Task<Ts>... children) noexcept {

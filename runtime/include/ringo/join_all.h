@@ -171,7 +171,7 @@ class MembersAwaiter : public Leaf {
   }
   [[nodiscard]] bool is_pinned() const noexcept final {
     for (const MemberCell<T>* member : members_) {
-      if (member->root.leaf != nullptr && member->root.leaf->is_pinned()) {
+      if (is_branch_pinned(member->root)) {
         return true;
       }
     }
@@ -216,9 +216,7 @@ class MembersAwaiter : public Leaf {
  private:
   static void begin(TaskHeader& member) noexcept {
     (void)member.state.start_running();
-    if (member.branches_in_use != 1) {
-      take_ready_bits(member);
-    }
+    take_ready_bits(member);
   }
   void stop(TaskHeader& member) noexcept {
     if (std::exchange(member.wants_turn, false) || member.state.stop_running()) {

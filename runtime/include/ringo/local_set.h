@@ -22,6 +22,7 @@
 
 #include <ringo/detail/arm.h>
 #include <ringo/detail/block_thread.h>
+#include <ringo/detail/leaf_description.h>
 #include <ringo/detail/local_set_core.h>
 #include <ringo/detail/task_cell.h>
 #include <ringo/detail/task_core.h>
@@ -108,6 +109,10 @@ class LocalSetDryAwaiter final : public Leaf {
     return driving_.set().tasks() == 0;
   }
   [[nodiscard]] bool cancel() noexcept override { return pins_ == Pins::kNo || ended(); }
+  [[nodiscard]] bool is_pinned() const noexcept override { return pins_ == Pins::kYes; }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "LocalSet";
+  }
   void await_resume() const noexcept {}
 
  private:
@@ -170,6 +175,15 @@ class RunUntilAwaiter final : public Leaf {
       inner_.reset();
     }
     return true;
+  }
+  [[nodiscard]] bool is_pinned() const noexcept override { return inner_ && inner_->is_pinned(); }
+  void describe(LeafDescription& description) const noexcept override {
+    description.operation = "LocalSet::run_until";
+  }
+  void visit_branches(BranchVisitor& visitor) const override {
+    if (inner_) {
+      inner_->show(visitor);
+    }
   }
   T await_resume() {
     driving_.stop();

@@ -124,6 +124,7 @@ class ScopeAwaiter final : public Leaf {
     scope_.core_.end();
     return is_over();
   }
+  [[nodiscard]] bool is_pinned() const noexcept override { return true; }
   void describe(LeafDescription& description) const noexcept override {
     description.operation = "scope";
   }

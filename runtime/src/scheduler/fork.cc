@@ -9,6 +9,7 @@
 #include <ringo/detail/context.h>
 #include <ringo/detail/fork_core.h>
 #include <ringo/detail/frame_pool.h>
+#include <ringo/detail/local_set_core.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/task_state.h>
@@ -83,15 +84,21 @@ struct ForkTask final : TaskHeader {
 
 }  // namespace
 
-TaskHeader& make_fork_task(ForkItem& item, std::uint64_t id) noexcept {
-  auto* const task = new ForkTask(item, thread_context.worker->shared());
-  task->id = id;
+TaskHeader& make_fork_task(ForkItem& item, Schedule& home) noexcept {
+  auto* const task = new ForkTask(item, home);
   // acq_rel: release publishes the task to cancel(); acquire: as there.
   if (item.task.exchange(task, std::memory_order_acq_rel) != nullptr) {
     (void)task->state.cancel();
   }
-  thread_context.worker->adopt_new(*task);
   return *task;
+}
+
+void fork_without_stack(ForkItem& item) noexcept {
+  LocalSetCore* const set = thread_context.local_set;
+  if (set != nullptr) {
+    item.place = ForkItem::Place::kGiven;
+    set->launch(make_fork_task(item, *set));
+  }
 }
 
 void ForkStack::notify_thief() noexcept {
@@ -101,7 +108,7 @@ void ForkStack::notify_thief() noexcept {
 void ForkStack::promote(ForkItem& item) noexcept {
   item.place = ForkItem::Place::kGiven;
   Worker& worker = *thread_context.worker;
-  worker.schedule_last(make_fork_task(item, worker.new_task_id()));
+  worker.schedule_last(worker.adopt_fork(item));
 }
 
 bool ForkCore::ended() noexcept {

@@ -99,9 +99,9 @@ bool GeneratorCell::leave(Branch& branch) noexcept {
   }
   is_leaving_ = true;
   for (;;) {
-    take_ready_bits();
+    take_ready_bits(*this);
     const Phase phase = std::exchange(phase_, Phase::kInside);
-    const bool is_gone = root.leaf == nullptr || root.leaf->cancel();
+    const bool is_gone = cancel_branch(root);
     phase_ = phase;
     if (is_gone) {
       end();

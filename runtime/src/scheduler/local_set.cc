@@ -42,9 +42,11 @@ LocalSetCore::~LocalSetCore() {
 }
 
 LocalSetCore::Entered::Entered(LocalSetCore& set) noexcept
-    : previous_(std::exchange(thread_context.local_set, &set)) {}
+    : previous_(std::exchange(thread_context.local_set, &set)),
+      forks_(std::exchange(thread_context.forks, nullptr)) {}
 LocalSetCore::Entered::~Entered() {
   thread_context.local_set = previous_;
+  thread_context.forks = forks_;
 }
 
 bool LocalSetCore::is_on_own_thread() const noexcept {
@@ -157,10 +159,7 @@ void LocalSetCore::take_remote() noexcept {
 
 void LocalSetCore::run_task(TaskHeader& task) noexcept {
   const bool is_cancelled = task.state.start_running();
-  if (task.branches_in_use != 1) {
-    // acquire: pairs with mark_ready().
-    task.ready_taken = task.ready.exchange(0, std::memory_order_acquire);
-  }
+  take_ready_bits(task);
   thread_context.task = &task;
   thread_context.budget = fresh_budget();
   const bool has_ended = is_cancelled ? task.kind->cancel(task) : task.kind->poll(task);

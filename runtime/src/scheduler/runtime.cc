@@ -88,9 +88,7 @@ class ThreadTask final : public Schedule {
       return;
     }
     (void)cell_->state.start_running();
-    if (cell_->branches_in_use != 1) {
-      take_ready_bits(*cell_);
-    }
+    take_ready_bits(*cell_);
     const Context saved = thread_context;
     thread_context.task = cell_;
     thread_context.budget = Budget();

@@ -166,9 +166,7 @@ void Worker::run_task(TaskHeader& task) noexcept {
   RINGO_DCHECK(task.owner != nullptr, "a task that no worker answers for was run");
   count(counters_.polls);
   const bool is_cancelled = task.state.start_running();
-  if (task.branches_in_use != 1) [[unlikely]] {
-    take_ready_bits(task);
-  }
+  take_ready_bits(task);
   thread_context.task = &task;
   const std::int64_t fork_mark = forks_.mark();
   const bool has_ended = is_cancelled ? task.kind->cancel(task) : task.kind->poll(task);
@@ -257,6 +255,13 @@ void Worker::adopt_new(TaskHeader& task) noexcept {
   }
 }
 
+TaskHeader& Worker::adopt_fork(ForkItem& item) noexcept {
+  TaskHeader& task = make_fork_task(item, shared_);
+  task.id = new_task_id();
+  adopt_new(task);
+  return task;
+}
+
 void Worker::adopt_injected(TaskHeader& task) noexcept {
   if (task.owner == nullptr) {
     adopt_new(task);
@@ -332,7 +337,7 @@ TaskHeader* Worker::steal() noexcept {
     if (ForkItem* item = victim.forks().steal()) {
       count(counters_.steals);
       count(counters_.steal_operations);
-      return &make_fork_task(*item, new_task_id());
+      return &adopt_fork(*item);
     }
   }
   return take_injected();

@@ -26,8 +26,8 @@
 #include "scheduler/local_queue.h"
 #include "scheduler/mailbox.h"
 #include "scheduler/owned_tasks.h"
-#include "scheduler/turn_timer.h"
 #include "scheduler/stall_detector.h"
+#include "scheduler/turn_timer.h"
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
@@ -85,6 +85,8 @@ class Worker {
   void adopt(TaskHeader& task) noexcept { owned_.adopt(task); }
   /// The same for a task that is about to run, or be queued; shutdown may have begun.
   void adopt_new(TaskHeader& task) noexcept;
+  /// A forked child, as a task of its own.
+  [[nodiscard]] TaskHeader& adopt_fork(ForkItem& item) noexcept;
 
   /// Any thread.
   void unpark() noexcept { handle_->unpark(); }

@@ -152,7 +152,7 @@ class Arm : public ArmBranch {
     finish();
     return true;
   }
-  [[nodiscard]] bool is_pinned() const noexcept { return leaf != nullptr && leaf->is_pinned(); }
+  [[nodiscard]] bool is_pinned() const noexcept { return is_branch_pinned(*this); }
   /// Destroys what has ended.
   void finish() noexcept {
     awaiter_.reset();
@@ -200,7 +200,7 @@ class Arm<Task<T>> : public ArmBranch {
     finish();
     return true;
   }
-  [[nodiscard]] bool is_pinned() const noexcept { return leaf != nullptr && leaf->is_pinned(); }
+  [[nodiscard]] bool is_pinned() const noexcept { return is_branch_pinned(*this); }
   void finish() noexcept {
     destroy();
     close();

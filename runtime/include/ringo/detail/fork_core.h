@@ -38,8 +38,8 @@ class ForkCore;
 struct ForkItem {
   enum class Place : std::uint8_t {
     kStack,  ///< on the stack, or stolen from there
-    kLocal,  ///< nobody but the parent can begin it
-    kGiven,  ///< promoted
+    kLocal,  ///< nobody but the parent can begin it: there is no worker here
+    kGiven,  ///< promoted, or given to a LocalSet
   };
 
   std::coroutine_handle<> body;  ///< null: a cancelled ForkTask has destroyed it
@@ -63,7 +63,7 @@ class ForkStack {
 
   void push(ForkItem& item) noexcept {
     if (!deque_.push(&item)) [[unlikely]] {
-      item.place = ForkItem::Place::kLocal;
+      promote(item);
       return;
     }
     item.place = ForkItem::Place::kStack;
@@ -119,13 +119,16 @@ class ForkStack {
 };
 
 /// Makes a task of a child that was stolen or promoted, to be queued or run by the caller.
-[[nodiscard]] TaskHeader& make_fork_task(ForkItem& item, std::uint64_t id) noexcept;
+[[nodiscard]] TaskHeader& make_fork_task(ForkItem& item, Schedule& home) noexcept;
+/// Where there is no stack: the child becomes a task of the LocalSet whose task runs here.
+void fork_without_stack(ForkItem& item) noexcept;
 
 /// The awaiter without its types. All children's frames exist before begin().
 class ForkCore : public PinnedLeaf {
  public:
   [[nodiscard]] bool ended() noexcept final;
   [[nodiscard]] bool cancel() noexcept final;
+  [[nodiscard]] bool is_pinned() const noexcept final { return !is_finished_; }
   void describe(LeafDescription& description) const noexcept final {
     description.operation = "fork_join";
   }
@@ -189,6 +192,9 @@ class ForkCore : public PinnedLeaf {
     branch.pin = this;
     ForkStack* const forks = thread_context.forks;
     if (forks == nullptr) [[unlikely]] {
+      for (std::uint32_t i = 1; i != count_; ++i) {
+        fork_without_stack(items_[i]);
+      }
       return prepare(items_[0]);
     }
     for (std::uint32_t i = count_ - 1; i != 0; --i) {

@@ -56,9 +56,7 @@ class GeneratorCell final : public TaskHeader {
   /// For the cancellation of who waits: the body stays where it is, unless it is pinned there. Then
   /// what pins it is ended, and the body with it. False: ask again after the next wake of `branch`.
   [[nodiscard]] bool leave(Branch& branch) noexcept;
-  [[nodiscard]] bool is_pinned() const noexcept {
-    return root.leaf != nullptr && root.leaf->is_pinned();
-  }
+  [[nodiscard]] bool is_pinned() const noexcept { return is_branch_pinned(root); }
 
   /// Destroys the frame, wherever it is suspended. Idempotent.
   void end() noexcept;
@@ -82,16 +80,10 @@ class GeneratorCell final : public TaskHeader {
   static void destroy(TaskHeader& header) noexcept { delete static_cast<GeneratorCell*>(&header); }
   static const TaskKind kKind;
 
-  void take_ready_bits() noexcept {
-    if (branches_in_use != 1) {
-      // acquire: pairs with mark_ready().
-      ready_taken = ready.exchange(0, std::memory_order_acquire);
-    }
-  }
   /// Requires: held. True: the body has yielded or ended.
   bool run() noexcept {
     phase_ = Phase::kInside;
-    take_ready_bits();
+    take_ready_bits(*this);
     (void)run_branch(root, body_);
     phase_ = Phase::kHeld;
     return root.leaf == nullptr;

@@ -66,7 +66,7 @@ class LocalSetCore final : public Schedule {
   /// worker, which they may need: false, then somebody has to drive the set until it has none.
   [[nodiscard]] bool close() noexcept;
 
-  /// Says to this thread which set spawn_local() means.
+  /// Says to this thread which set spawn_local() and fork_join() mean.
   class Entered {
    public:
     explicit Entered(LocalSetCore& set) noexcept;
@@ -76,6 +76,7 @@ class LocalSetCore final : public Schedule {
 
    private:
     LocalSetCore* previous_;
+    ForkStack* forks_;  ///< the worker's, whose children might leave the thread
   };
 
  private:

@@ -182,12 +182,6 @@ class StreamMapState {
     Outcome<std::optional<Item>>& found;
   };
 
-  static void take_ready_bits(Entry& entry) noexcept {
-    if (entry.branches_in_use != 1) {
-      // acquire: pairs with mark_ready().
-      entry.ready_taken = entry.ready.exchange(0, std::memory_order_acquire);
-    }
-  }
   void make_ready(Entry& entry) noexcept {
     ready_.push_back(&entry);
     entry.ready_at = ready_.size() - 1;

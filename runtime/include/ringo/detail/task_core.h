@@ -149,6 +149,19 @@ class PinnedLeaf : public Leaf {
   return may_go;
 }
 
+/// Whether cancel_branch() would have to wait, asked without beginning to end anything.
+[[nodiscard]] inline bool is_branch_pinned(const Branch& branch) noexcept {
+  if (branch.leaf != nullptr && branch.leaf->is_pinned()) {
+    return true;
+  }
+  for (const PinnedLeaf* pin = branch.pin; pin != nullptr; pin = pin->outer_pin) {
+    if (pin->is_pinned()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /// The cell of a task. 64-byte alignment makes room for the branch index, and keeps what is touched
 /// on every run in the first line.
 struct alignas(64) TaskHeader : ListNode {
@@ -230,6 +243,9 @@ inline void yield_turn(const Branch& branch) noexcept {
 
 /// Takes the bits of the branches that were woken since the task last ran. By the runner.
 inline void take_ready_bits(TaskHeader& task) noexcept {
+  if (task.branches_in_use == 1) [[likely]] {
+    return;  // there is only the root, which has no bit
+  }
   const std::uint64_t yielding =
       task.yielding_branch == 0 ? 0 : std::uint64_t{1} << task.yielding_branch;
   task.yielding_branch = 0;
