@@ -5,16 +5,17 @@
 //
 // Thread safety: tests.
 
-#include <ringo/cancellation_token.h>
+#include <ringo/fork_join.h>
 #include <ringo/generator.h>
 #include <ringo/join.h>
-#include <ringo/join_all.h>
+#include <ringo/join_error.h>
+#include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/scope.h>
 #include <ringo/select.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
-#include <ringo/sync/notify.h>
 #include <ringo/sync/oneshot.h>
 #include <ringo/task.h>
 #include <ringo/task_local.h>
@@ -23,6 +24,7 @@
 #include <ringo/yield.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -315,40 +317,6 @@ CO_TEST(Generator, AwaitingItselfOrAMovedOneIsAUsageError) {
   EXPECT_EQ(refused, 2);
 }
 
-/// Notes for the awaiting generator that it has a scope open, or has not.
-class Scoped final : public detail::Leaf {
- public:
-  explicit Scoped(int change) noexcept : change_(change) {}
-  [[nodiscard]] static bool await_ready() noexcept { return false; }
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-    awaiting.promise().open_scopes += static_cast<unsigned>(change_);
-    return false;
-  }
-  void await_resume() const noexcept {}
-  [[nodiscard]] bool ended() noexcept override { return true; }
-
- private:
-  int change_;
-};
-
-CO_TEST(Generator, RefusesToYieldInsideAScope) {
-  const auto yields = []() -> Generator<int> {
-    co_await Scoped(1);
-    bool is_refused = false;
-    try {
-      co_yield 1;
-    } catch (const UsageError&) {
-      is_refused = true;
-    }
-    co_await Scoped(-1);
-    co_yield is_refused ? 2 : 3;
-  };
-  Generator<int> generator = yields();
-  EXPECT_EQ(co_await generator.next(), 2);
-  EXPECT_EQ(co_await generator.next(), std::nullopt);
-}
-
 Task<void> finishes(Gate& inside, Gate& release, bool& has_finished) {
   inside.open();
   co_await release.passed();
@@ -408,6 +376,52 @@ CO_TEST(Generator, AnAbortWaitsForTheShieldOfAGenerator) {
   EXPECT_TRUE(result.error().is_cancelled());
   EXPECT_TRUE(has_finished);
   EXPECT_EQ(Tracked::alive(), before);
+}
+
+Task<void> waits_in(Gate& gate, Tracked /*held*/) {
+  co_await gate.passed();
+}
+Task<void> spawns_one(Scope& scope, Gate& gate) {
+  scope.spawn(waits_in(gate, Tracked()));
+  co_await yield_now();
+}
+Generator<int> scopes(Gate& never, Tracked /*held*/) {
+  co_await scope(spawns_one, std::ref(never));
+  co_yield 1;
+}
+Generator<int> forks(Gate& never, Tracked /*held*/) {
+  co_await fork_join(waits_in(never, Tracked()), waits_in(never, Tracked()));
+  co_yield 1;
+}
+
+/// A drop ends what the body has lent its frame to, and the body.
+Task<void> expect_cut_off(Generator<int> generator, Gate& gate, int waiting) {
+  const auto until_waiting = [](Gate& never, int count) -> Task<void> {
+    while (never.waiting() != count) {
+      co_await yield_now();
+    }
+  };
+  const int before = Tracked::alive();
+  (void)co_await select(biased, generator.next(), until_waiting(gate, waiting));
+  EXPECT_LT(Tracked::alive(), before);
+  EXPECT_EQ(gate.waiting(), 0);
+  bool is_told = false;
+  try {
+    (void)co_await generator.next();
+  } catch (const UsageError&) {
+    is_told = true;
+  }
+  EXPECT_TRUE(is_told);
+}
+
+CO_TEST(Generator, ADropInAScopeEndsIt) {
+  Gate never;
+  co_await expect_cut_off(scopes(never, Tracked()), never, 1);
+}
+
+CO_TEST(Generator, ADropInAForkEndsIt) {
+  Gate never;
+  co_await expect_cut_off(forks(never, Tracked()), never, 2);
 }
 
 TEST(Generator, ADroppedNextHearsOfNoWake) {
@@ -534,6 +548,25 @@ Task<void> consumes_everything() {
   }
 }
 
+Task<void> sleeps(Tracked /*held*/) {
+  co_await time::sleep(1ms);
+}
+Task<void> spawns_sleepers(Scope& scope) {
+  scope.spawn(sleeps(Tracked()));
+  co_await yield_now();
+  scope.spawn(sleeps(Tracked()));
+}
+Generator<int> has_children(Tracked /*held*/) {
+  co_await fork_join(sleeps(Tracked()), sleeps(Tracked()));
+  co_yield 1;
+  co_await scope(spawns_sleepers);
+  co_yield 2;
+  co_await shield(sleeps(Tracked()));
+}
+Task<int> consumes_what_has_children() {
+  co_return co_await sum_of(has_children(Tracked()));
+}
+
 Generator<int> receives(mpsc::Receiver<int> rx, Tracked /*held*/) {
   while (std::optional<int> message = co_await rx.recv()) {
     co_yield *message;
@@ -599,6 +632,14 @@ TEST(Generator, WakesRaceWithDropsAndEnds) {
 
 TEST(Generator, MayBeAbortedAnywhere) {
   testing_support::abort_at_every_step([] { return consumes_everything(); });
+}
+
+TEST(Generator, WithChildrenMayBeAbortedAnywhere) {
+  testing_support::abort_at_every_step([] { return consumes_what_has_children(); });
+}
+
+TEST(Generator, WithChildrenMayLoseATimeoutAnywhere) {
+  testing_support::time_out_at_every_step([] { return consumes_what_has_children(); });
 }
 
 TEST(Generator, MayLoseATimeoutAnywhere) {

@@ -5,6 +5,7 @@
 //
 // Thread safety: tests.
 
+#include <ringo/detail/stream_stage.h>
 #include <ringo/generator.h>
 #include <ringo/runtime.h>
 #include <ringo/select.h>

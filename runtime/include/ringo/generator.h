@@ -54,23 +54,27 @@ template <class T>
 using Next = typename NextItem<T>::type;
 
 template <class T>
-class GeneratorPromise final : public GeneratorPromiseBase {
+class GeneratorPromise final : public PromiseBase {
+  static_assert(!std::is_rvalue_reference_v<T>, "a Generator gives values or lvalue references");
+  static_assert(alignof(Outcome<T>) <= kMaxPromiseAlignment,
+                "a Generator cannot give a type that is aligned to more than 16 bytes: frames are "
+                "aligned to 16. Give it by std::unique_ptr");
+
  public:
   Generator<T> get_return_object();
+  void return_void() const noexcept {}
   void unhandled_exception() noexcept { item.set_exception(std::current_exception()); }
 
   /// The value is kept here until next() takes it.
   template <class U = T>
     requires(!std::is_reference_v<T> && std::constructible_from<T, U>)
   std::suspend_always yield_value(U&& value) {
-    check_yield();
     item.set_value(std::forward<U>(value));
     return {};
   }
   std::suspend_always yield_value(T value)
     requires std::is_reference_v<T>
   {
-    check_yield();
     item.set_value(value);
     return {};
   }
@@ -192,8 +196,8 @@ class [[nodiscard("a Generator does nothing until next() is awaited")]] Generato
   ///
   /// Cancel safe: if it is dropped the body stays where it waits, with its place in queues and what
   /// it is given meanwhile (a lock!), and the following next() goes on from there. The exception is
-  /// a body inside a shield() or scope: then the drop waits for that to end, the body is destroyed,
-  /// and a following next() throws UsageError.
+  /// a body inside shield(), scope() or fork_join(): then the drop waits for the shield to end, or
+  /// ends the children; the body is destroyed, and a following next() throws UsageError.
   /// Panics: UsageError, if another next() of it is being awaited. Requires: the generator lives
   /// meanwhile. Complexity: O(1), without allocation. An item costs one of the coop budget, beside
   /// what the body awaits. Generators that await generators nest on the stack of the thread.

@@ -124,7 +124,6 @@ class ScopeAwaiter final : public Leaf {
     scope_.core_.end();
     return is_over();
   }
-  [[nodiscard]] bool is_pinned() const noexcept override { return true; }
   void describe(LeafDescription& description) const noexcept override {
     description.operation = "scope";
   }
@@ -133,6 +132,10 @@ class ScopeAwaiter final : public Leaf {
     if (body_) {
       body_->show(visitor);
     }
+  }
+  // Without children there is nobody who could spawn one, as long as the body does not run.
+  [[nodiscard]] bool is_pinned() const noexcept override {
+    return scope_.core_.size() != 0 || (body_ && body_->is_pinned());
   }
   Value await_resume() {
     if (std::exception_ptr failure = scope_.core_.take_failure()) {

@@ -2,8 +2,13 @@
 //
 // Wakes of a generator's body, and its end: see generator_cell.h.
 
+#include <ringo/detail/assert.h>
 #include <ringo/detail/generator_cell.h>
+#include <ringo/detail/mutex.h>
+#include <ringo/detail/task_core.h>
+#include <ringo/detail/task_state.h>
 
+#include <coroutine>
 #include <source_location>
 #include <utility>
 

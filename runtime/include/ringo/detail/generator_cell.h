@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The cell that a generator's body runs in, and its promise. The body has a branch of its own, so
+// The cell that a generator's body runs in. The body has a branch of its own, so
 // that it can stay where it waits when a next() is dropped: its wakes go to the cell, and the cell
 // wakes whoever awaits next() at that time. As long as the body waits for nobody, RUNNING of the
 // cell is simply kept, and an item costs no atomic operation.
@@ -16,17 +16,13 @@
 #include <ringo/detail/assert.h>
 #include <ringo/detail/frame_pool.h>
 #include <ringo/detail/mutex.h>
-#include <ringo/detail/outcome.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
-#include <ringo/usage_error.h>
 
-#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <utility>
 
 namespace ringo::detail {
@@ -105,25 +101,5 @@ class GeneratorCell final : public TaskHeader {
   bool is_woken_ RINGO_GUARDED_BY(mutex_) = false;  ///< NOTIFIED is the owner's
   bool is_closed_ RINGO_GUARDED_BY(mutex_) = false;
 };
-
-/// What does not depend on the type of the items.
-class GeneratorPromiseBase : public PromiseBase {
- public:
-  void return_void() const noexcept {}
-
-  /// How many scopes the body has lent its frame to. While there is one, co_yield is refused: the
-  /// consumer could destroy the frame then.
-  unsigned open_scopes = 0;
-
- protected:
-  void check_yield() const {
-    if (open_scopes != 0) [[unlikely]] {
-      throw_usage_error("co_yield inside a scope: its children use the frame that it suspends");
-    }
-  }
-};
-
-template <class T>
-class GeneratorPromise;
 
 }  // namespace ringo::detail

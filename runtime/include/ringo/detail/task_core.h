@@ -149,17 +149,9 @@ class PinnedLeaf : public Leaf {
   return may_go;
 }
 
-/// Whether cancel_branch() would have to wait, asked without beginning to end anything.
+/// Leaf::is_pinned() of all that waits on a branch.
 [[nodiscard]] inline bool is_branch_pinned(const Branch& branch) noexcept {
-  if (branch.leaf != nullptr && branch.leaf->is_pinned()) {
-    return true;
-  }
-  for (const PinnedLeaf* pin = branch.pin; pin != nullptr; pin = pin->outer_pin) {
-    if (pin->is_pinned()) {
-      return true;
-    }
-  }
-  return false;
+  return branch.pin != nullptr || (branch.leaf != nullptr && branch.leaf->is_pinned());
 }
 
 /// The cell of a task. 64-byte alignment makes room for the branch index, and keeps what is touched
