@@ -117,6 +117,7 @@ milliseconds scattered(std::size_t i) {
 Task<Sample> delay_queue_reset(std::size_t times, std::size_t length) {
   ringo::time::DelayQueue<std::uint64_t> queue;
   std::vector<ringo::time::DelayKey> keys;
+  keys.reserve(length);
   const ringo::Instant start = ringo::Clock::now();
   for (std::size_t i = 0; i < length; ++i) {
     keys.push_back(queue.insert_at(i, start + scattered(i)));

@@ -6,7 +6,6 @@
 // Thread safety: tests.
 
 #include <ringo/delay_queue.h>
-#include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
@@ -19,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>

@@ -6,6 +6,7 @@
 #include "time/timer_wheel.h"
 
 #include <ringo/detail/task_core.h>
+#include <ringo/detail/timer_entry.h>
 
 #include <algorithm>
 #include <cstddef>

@@ -7,9 +7,8 @@
 
 #include "time/timer_wheel.h"
 
-#include <ringo/detail/intrusive_list.h>
-#include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
+#include <ringo/detail/thread_annotations.h>
 #include <ringo/detail/timer_entry.h>
 
 #include <algorithm>

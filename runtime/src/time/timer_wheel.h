@@ -24,8 +24,10 @@
 
 #pragma once
 
+#include <ringo/detail/intrusive_list.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
+#include <ringo/detail/thread_annotations.h>
 #include <ringo/detail/timer_entry.h>
 
 #include <array>
