@@ -6,6 +6,7 @@
 // Thread safety: none; called by the main thread.
 
 #include <ringo/join_error.h>
+#include <ringo/parking_mutex.h>
 #include <ringo/result.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mutex.h>
@@ -36,14 +37,33 @@ constexpr std::size_t kTasks = 10;
 
 // --- a blocking mutex -------------------------------------------------------------------------
 
+/// As parking_mutex_uncontended of the peer, whose lock is parking_lot's.
+Task<Sample> parking_mutex_uncontended(std::size_t times) {
+  ringo::ParkingMutex mutex;
+  std::size_t count = 0;
+  const Stopwatch stopwatch;
+  for (std::size_t i = 0; i < times; ++i) {
+    const ringo::ParkingGuard guard(mutex);
+    ++count;
+    keep(count);
+  }
+  const Sample sample = stopwatch.stop();
+  require(count == times, "parking_mutex_uncontended: a wrong count");
+  co_return sample;
+}
+
+template <class Mutex>
 struct Shard {
-  std::mutex mutex;
+  Mutex mutex;
   std::unordered_map<std::uint64_t, std::uint64_t, MulHash> map;
 };
 
-using Shards = std::vector<Shard>;
+template <class Mutex>
+using Shards = std::vector<Shard<Mutex>>;
 
-Task<void> use_shards(std::shared_ptr<Shards> shards, std::uint64_t seed, std::size_t times) {
+template <class Mutex>
+Task<void> use_shards(std::shared_ptr<Shards<Mutex>> shards, std::uint64_t seed,
+                      std::size_t times) {
   std::uint64_t state = 0x9E37'79B9'7F4A'7C15U ^ seed;  // xorshift64*
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < times; ++i) {
@@ -52,8 +72,8 @@ Task<void> use_shards(std::shared_ptr<Shards> shards, std::uint64_t seed, std::s
     state ^= state >> 27;
     const std::uint64_t random = state * 0x2545'F491'4F6C'DD1DU;
     const std::uint64_t key = (random >> 33) % 10'000;
-    Shard& shard = (*shards)[key % 16];
-    const std::lock_guard guard(shard.mutex);
+    Shard<Mutex>& shard = (*shards)[key % 16];
+    const std::lock_guard<Mutex> guard(shard.mutex);
     if (random % 2 == 0) {
       const auto found = shard.map.find(key);
       sum += found == shard.map.end() ? 0 : found->second;
@@ -65,8 +85,9 @@ Task<void> use_shards(std::shared_ptr<Shards> shards, std::uint64_t seed, std::s
   co_return;
 }
 
-Task<Sample> std_mutex_sharded_map(std::size_t times) {
-  const auto shards = std::make_shared<Shards>(16);
+template <class Mutex>
+Task<Sample> sharded_map(std::size_t times) {
+  const auto shards = std::make_shared<Shards<Mutex>>(16);
   for (std::uint64_t key = 0; key < 10'000; ++key) {
     (*shards)[key % 16].map.emplace(key, key);
   }
@@ -79,10 +100,10 @@ Task<Sample> std_mutex_sharded_map(std::size_t times) {
   co_await join_all(std::move(handles));
   const Sample sample = stopwatch.stop();
   std::size_t size = 0;
-  for (const Shard& shard : *shards) {
+  for (const auto& shard : *shards) {
     size += shard.map.size();
   }
-  require(size == 10'000, "std_mutex_sharded_map: a key is missing");
+  require(size == 10'000, "sharded_map: a key is missing");
   co_return sample;
 }
 
@@ -243,7 +264,11 @@ void run_lock_benchmarks(Suite& suite) {
   const std::size_t million = suite.scaled(1'000'000);
   const std::size_t each = suite.scaled(100'000);
   const std::size_t holds = suite.scaled(10'000);
-  suite.task("std_mutex_sharded_map", kTasks * each, [=] { return std_mutex_sharded_map(each); });
+  suite.task("std_mutex_sharded_map", kTasks * each, [=] { return sharded_map<std::mutex>(each); });
+  suite.task("parking_mutex_sharded_map", kTasks * each,
+             [=] { return sharded_map<ringo::ParkingMutex>(each); });
+  suite.task("parking_mutex_uncontended", million,
+             [=] { return parking_mutex_uncontended(million); });
   suite.task("mutex_uncontended", million, [=] { return mutex_uncontended(million); });
   suite.task("mutex_10tasks", kTasks * each, [=] { return count_in_ten_tasks(&count_up, each); });
   suite.task("mutex_10tasks_yield_held", kTasks * holds,

@@ -4,6 +4,7 @@
 
 #include "commands/client.h"
 
+#include <ringo/parking_mutex.h>
 #include <ringo/protocol/resp.h>
 #include <ringo/server/session.h>
 
@@ -23,7 +24,6 @@
 #include "commands/client_registry.h"
 #include "commands/command.h"
 #include "commands/handlers.h"
-#include "store/shard_lock.h"
 
 namespace ringo::server {
 namespace {
@@ -41,7 +41,7 @@ bool set_client_name_or_reply(CommandContext& context, std::string_view name) {
     return false;
   }
   ClientRecord& record = context.session.record();
-  const ShardGuard guard(record.lock);
+  const ParkingGuard guard(record.lock);
   record.name = name;
   return true;
 }
@@ -228,7 +228,7 @@ void client_kill(CommandContext& context) {
 
 void client_getname(CommandContext& context) {
   ClientRecord& record = context.session.record();
-  const ShardGuard guard(record.lock);
+  const ParkingGuard guard(record.lock);
   record.name.empty() ? context.reply.null() : context.reply.bulk(record.name);
 }
 
@@ -252,7 +252,7 @@ void client_setinfo(CommandContext& context) {
   }
   ClientRecord& record = context.session.record();
   {
-    const ShardGuard guard(record.lock);
+    const ParkingGuard guard(record.lock);
     (is_name ? record.library_name : record.library_version) = value;
   }
   context.reply.ok();

@@ -4,6 +4,8 @@
 
 #include "commands/client_registry.h"
 
+#include <ringo/parking_mutex.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -15,12 +17,11 @@
 #include <fmt/core.h>
 
 #include "commands/command.h"
-#include "store/shard_lock.h"
 
 namespace ringo::server {
 
 void ClientRecord::kill() {
-  const ShardGuard guard(lock);
+  const ParkingGuard guard(lock);
   is_killed.store(true, std::memory_order_relaxed);
   if (kill_hook) {
     kill_hook();
@@ -30,7 +31,7 @@ void ClientRecord::kill() {
 
 std::string ClientRecord::describe(std::int64_t now_us) {
   const Command* last = last_command.load(std::memory_order_relaxed);
-  const ShardGuard guard(lock);
+  const ParkingGuard guard(lock);
   return fmt::format(
       "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db=0 sub=0 psub=0 ssub=0 "
       "multi=-1 cmd={} user=default lib-name={} lib-ver={} resp={}",
@@ -42,7 +43,7 @@ std::string ClientRecord::describe(std::int64_t now_us) {
 }
 
 void ClientRegistry::add(const std::shared_ptr<ClientRecord>& record) {
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   record->id = next_id_++;
   records_.emplace(record->id, record);
   size_.store(records_.size(), std::memory_order_relaxed);
@@ -50,7 +51,7 @@ void ClientRegistry::add(const std::shared_ptr<ClientRecord>& record) {
 
 void ClientRegistry::remove(std::uint64_t id) {
   std::shared_ptr<ClientRecord> last;  // destroyed after the lock has been released
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   if (const auto at = records_.find(id); at != records_.end()) {
     last = std::move(at->second);
     records_.erase(at);
@@ -60,7 +61,7 @@ void ClientRegistry::remove(std::uint64_t id) {
 
 std::vector<std::shared_ptr<ClientRecord>> ClientRegistry::all() {
   std::vector<std::shared_ptr<ClientRecord>> records;
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   records.reserve(records_.size());
   for (const auto& [id, record] : records_) {
     records.push_back(record);

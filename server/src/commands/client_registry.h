@@ -7,6 +7,9 @@
 
 #pragma once
 
+#include <ringo/parking_mutex.h>
+#include <ringo/thread_annotations.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +19,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "store/shard_lock.h"
-#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
@@ -40,11 +40,11 @@ struct ClientRecord {
   std::atomic<bool> is_no_evict{false};
   std::atomic<bool> is_killed{false};
 
-  ShardLock lock;
-  std::string name RINGO_STORE_GUARDED_BY(lock);
-  std::string library_name RINGO_STORE_GUARDED_BY(lock);
-  std::string library_version RINGO_STORE_GUARDED_BY(lock);
-  std::function<void()> kill_hook RINGO_STORE_GUARDED_BY(lock);
+  ParkingMutex lock;
+  std::string name RINGO_GUARDED_BY(lock);
+  std::string library_name RINGO_GUARDED_BY(lock);
+  std::string library_version RINGO_GUARDED_BY(lock);
+  std::function<void()> kill_hook RINGO_GUARDED_BY(lock);
 
   /// Marks the client as killed and wakes its task.
   void kill();
@@ -64,9 +64,9 @@ class ClientRegistry {
   std::vector<std::shared_ptr<ClientRecord>> all();
 
  private:
-  ShardLock lock_;
-  std::map<std::uint64_t, std::shared_ptr<ClientRecord>> records_ RINGO_STORE_GUARDED_BY(lock_);
-  std::uint64_t next_id_ RINGO_STORE_GUARDED_BY(lock_) = 1;
+  ParkingMutex lock_;
+  std::map<std::uint64_t, std::shared_ptr<ClientRecord>> records_ RINGO_GUARDED_BY(lock_);
+  std::uint64_t next_id_ RINGO_GUARDED_BY(lock_) = 1;
   std::atomic<std::size_t> size_{0};
 };
 

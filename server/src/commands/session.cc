@@ -2,6 +2,7 @@
 //
 // The life of a session: registered when it is made, unregistered when it goes.
 
+#include <ringo/parking_mutex.h>
 #include <ringo/protocol/resp.h>
 #include <ringo/server/session.h>
 #include <ringo/server/state.h>
@@ -13,7 +14,6 @@
 #include <utility>
 
 #include "commands/client_registry.h"
-#include "store/shard_lock.h"
 
 namespace ringo::server {
 
@@ -39,7 +39,7 @@ bool Session::is_killed() const {
 }
 
 void Session::set_kill_hook(std::function<void()> hook) {
-  const ShardGuard guard(record_->lock);
+  const ParkingGuard guard(record_->lock);
   if (hook && record_->is_killed.load(std::memory_order_relaxed)) {
     hook();  // killed before anybody could have been told
     return;
@@ -52,7 +52,7 @@ void Session::reset() {
   reply_mode_ = ReplyMode::kOn;
   record_->resp.store(2, std::memory_order_relaxed);
   record_->is_no_evict.store(false, std::memory_order_relaxed);
-  const ShardGuard guard(record_->lock);
+  const ParkingGuard guard(record_->lock);
   record_->name.clear();
 }
 

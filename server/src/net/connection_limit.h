@@ -7,18 +7,17 @@
 
 #pragma once
 
+#include <ringo/parking_mutex.h>
 #include <ringo/result.h>
 #include <ringo/sync/semaphore.h>
 #include <ringo/task.h>
+#include <ringo/thread_annotations.h>
 #include <ringo/time.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-
-#include "store/shard_lock.h"
-#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
@@ -27,7 +26,7 @@ class ConnectionLimit {
   /// A place for one more connection, given back when the permit is destroyed; nothing if there are
   /// `maxclients` already. A lower limit than before ends no connection.
   std::optional<SemaphorePermit> try_admit(std::uint64_t maxclients) {
-    const ShardGuard guard(lock_);
+    const ParkingGuard guard(lock_);
     const auto limit =
         static_cast<std::size_t>(std::min<std::uint64_t>(maxclients, Semaphore::kMaxPermits));
     if (limit > permits_) {
@@ -56,13 +55,13 @@ class ConnectionLimit {
 
  private:
   std::size_t permits() {
-    const ShardGuard guard(lock_);
+    const ParkingGuard guard(lock_);
     return permits_;
   }
 
-  ShardLock lock_;
+  ParkingMutex lock_;
   Semaphore slots_{0};
-  std::size_t permits_ RINGO_STORE_GUARDED_BY(lock_) = 0;  // free and taken
+  std::size_t permits_ RINGO_GUARDED_BY(lock_) = 0;  // free and taken
 };
 
 }  // namespace ringo::server

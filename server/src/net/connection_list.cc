@@ -5,14 +5,13 @@
 #include "net/connection_list.h"
 
 #include <ringo/net/tcp.h>
-
-#include "store/shard_lock.h"
+#include <ringo/parking_mutex.h>
 
 namespace ringo::server {
 
 ConnectionList::Entry::Entry(ConnectionList& list, net::TcpStream& stream)
     : list_(list), stream_(stream) {
-  const ShardGuard guard(list_.lock_);
+  const ParkingGuard guard(list_.lock_);
   next_ = list_.first_;
   if (next_ != nullptr) {
     next_->previous_ = this;
@@ -21,7 +20,7 @@ ConnectionList::Entry::Entry(ConnectionList& list, net::TcpStream& stream)
 }
 
 ConnectionList::Entry::~Entry() {
-  const ShardGuard guard(list_.lock_);
+  const ParkingGuard guard(list_.lock_);
   if (previous_ != nullptr) {
     previous_->next_ = next_;
   } else {
@@ -33,7 +32,7 @@ ConnectionList::Entry::~Entry() {
 }
 
 void ConnectionList::shutdown_all(net::Shutdown direction) {
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   for (Entry* entry = first_; entry != nullptr; entry = entry->next_) {
     // It fails where the peer has gone, and then the connection's task knows that by itself.
     (void)entry->stream_.shutdown(direction);

@@ -8,11 +8,10 @@
 #pragma once
 
 #include <ringo/net/tcp.h>
+#include <ringo/parking_mutex.h>
+#include <ringo/thread_annotations.h>
 
 #include <cstddef>
-
-#include "store/shard_lock.h"
-#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
@@ -42,8 +41,8 @@ class ConnectionList {
   void shutdown_all(net::Shutdown direction);
 
  private:
-  ShardLock lock_;
-  Entry* first_ RINGO_STORE_GUARDED_BY(lock_) = nullptr;
+  ParkingMutex lock_;
+  Entry* first_ RINGO_GUARDED_BY(lock_) = nullptr;
 };
 
 }  // namespace ringo::server

@@ -5,6 +5,7 @@
 
 #include "store/page_pool.h"
 
+#include <ringo/parking_mutex.h>
 #include <sys/mman.h>
 
 #include <bit>
@@ -13,7 +14,6 @@
 #include <new>
 
 #include "store/check.h"
-#include "store/shard_lock.h"
 
 namespace ringo::server {
 namespace {
@@ -38,7 +38,7 @@ void* map_region() {
 }  // namespace
 
 PagePool::~PagePool() {
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   for (const auto& [begin, free_bits] : regions_) {
     RINGO_STORE_CHECK(free_bits == kAllFree, "a page outlives its pool");
     ::munmap(reinterpret_cast<void*>(begin), kRegionBytes);  // NOLINT(performance-no-int-to-ptr)
@@ -46,7 +46,7 @@ PagePool::~PagePool() {
 }
 
 void* PagePool::allocate() {
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   auto region = regions_.lower_bound(first_candidate_);
   while (region != regions_.end() && region->second == 0) {
     ++region;
@@ -69,7 +69,7 @@ void* PagePool::allocate() {
 void PagePool::free(void* page) {
   const auto address = reinterpret_cast<std::uintptr_t>(page);
   const std::uintptr_t begin = address - address % kRegionBytes;
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   const auto region = regions_.find(begin);
   RINGO_STORE_CHECK(region != regions_.end(), "a page that is not the pool's");
   region->second |= std::uint64_t{1} << ((address - begin) / kPageBytes);
@@ -89,7 +89,7 @@ void PagePool::free(void* page) {
 }
 
 std::size_t PagePool::reserved_bytes() {
-  const ShardGuard guard(lock_);
+  const ParkingGuard guard(lock_);
   return regions_.size() * kRegionBytes;
 }
 

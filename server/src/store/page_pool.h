@@ -9,12 +9,12 @@
 
 #pragma once
 
+#include <ringo/parking_mutex.h>
+#include <ringo/thread_annotations.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
-
-#include "store/shard_lock.h"
-#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
@@ -44,12 +44,12 @@ class PagePool {
   using Regions = std::map<std::uintptr_t, std::uint64_t>;
   static constexpr std::uint64_t kAllFree = ~std::uint64_t{0};
 
-  ShardLock lock_;
-  Regions regions_ RINGO_STORE_GUARDED_BY(lock_);
+  ParkingMutex lock_;
+  Regions regions_ RINGO_GUARDED_BY(lock_);
   // Lowest region that may have a free page: allocation fills low regions first, so that high
   // ones run empty.
-  std::uintptr_t first_candidate_ RINGO_STORE_GUARDED_BY(lock_) = 0;
-  std::size_t empty_regions_ RINGO_STORE_GUARDED_BY(lock_) = 0;
+  std::uintptr_t first_candidate_ RINGO_GUARDED_BY(lock_) = 0;
+  std::size_t empty_regions_ RINGO_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace ringo::server

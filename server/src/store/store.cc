@@ -4,6 +4,8 @@
 
 #include "store/store.h"
 
+#include <ringo/thread_annotations.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -15,7 +17,6 @@
 #include "store/entry.h"
 #include "store/key_hash.h"
 #include "store/shard.h"
-#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
@@ -41,7 +42,7 @@ std::uint64_t Store::size() {
   return sum;
 }
 
-void Store::clear() RINGO_STORE_UNCHECKED {
+void Store::clear() RINGO_NO_THREAD_SAFETY_ANALYSIS {
   std::vector<std::unique_ptr<Shard::Content>> contents;
   contents.reserve(mask_ + 1);
   {

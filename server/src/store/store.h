@@ -13,6 +13,9 @@
 
 #pragma once
 
+#include <ringo/parking_mutex.h>
+#include <ringo/thread_annotations.h>
+
 #include <array>
 #include <atomic>
 #include <bit>
@@ -30,8 +33,6 @@
 #include "store/key_hash.h"
 #include "store/page_pool.h"
 #include "store/shard.h"
-#include "store/shard_lock.h"
-#include "store/thread_annotations.h"
 
 namespace ringo::server {
 
@@ -90,14 +91,14 @@ class Store {
     static_assert(!Suspendable<std::invoke_result_t<F, Shard&>>,
                   "a coroutine would go on after the shard's lock has been released");
     Slot& slot = slots_[index];
-    const ShardGuard guard(slot.lock);
+    const ParkingGuard guard(slot.lock);
     return std::forward<F>(f)(slot.shard);
   }
 
   /// Runs f(shard_of_key) under the locks of all shards of `keys`; shard_of_key(const HashedKey&)
   /// gives the Shard& of each.
   template <typename F>
-  auto with_all(std::span<const HashedKey> keys, F&& f) RINGO_STORE_UNCHECKED {
+  auto with_all(std::span<const HashedKey> keys, F&& f) RINGO_NO_THREAD_SAFETY_ANALYSIS {
     ShardSet set;
     for (const HashedKey& key : keys) {
       set.add(shard_of(key));
@@ -156,19 +157,22 @@ class Store {
   // Two lines: neighbours would fetch each other's lock.
   struct alignas(128) Slot {
     Slot(PagePool& pool, const HashSeed& seed) : shard(pool, seed) {}
-    ShardLock lock;
+    ParkingMutex lock;
     Shard shard;
   };
 
   class SetGuard {
    public:
-    SetGuard(Store& store, const ShardSet& set) RINGO_STORE_UNCHECKED : store_(store), set_(set) {
-      set_.for_each([&](std::size_t index)
-                        RINGO_STORE_UNCHECKED { store_.slots_[index].lock.lock(); });
+    SetGuard(Store& store, const ShardSet& set) RINGO_NO_THREAD_SAFETY_ANALYSIS : store_(store),
+                                                                                  set_(set) {
+      set_.for_each([&](std::size_t index) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+        store_.slots_[index].lock.lock_unnoted();
+      });
     }
-    ~SetGuard() RINGO_STORE_UNCHECKED {
-      set_.for_each([&](std::size_t index)
-                        RINGO_STORE_UNCHECKED { store_.slots_[index].lock.unlock(); });
+    ~SetGuard() RINGO_NO_THREAD_SAFETY_ANALYSIS {
+      set_.for_each([&](std::size_t index) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+        store_.slots_[index].lock.unlock_unnoted();
+      });
     }
     SetGuard(const SetGuard&) = delete;
     SetGuard& operator=(const SetGuard&) = delete;

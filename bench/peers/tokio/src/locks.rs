@@ -23,7 +23,31 @@ where
     stopwatch.stop()
 }
 
-async fn use_shards(shards: Arc<Vec<std::sync::Mutex<Map>>>, seed: u64, times: usize) {
+/// A lock that blocks its thread: the standard's, and parking_lot's.
+trait Blocking<T>: Send + Sync + 'static {
+    fn new(value: T) -> Self;
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+}
+
+impl<T: Send + 'static> Blocking<T> for std::sync::Mutex<T> {
+    fn new(value: T) -> Self {
+        std::sync::Mutex::new(value)
+    }
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.lock().unwrap())
+    }
+}
+
+impl<T: Send + 'static> Blocking<T> for parking_lot::Mutex<T> {
+    fn new(value: T) -> Self {
+        parking_lot::Mutex::new(value)
+    }
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.lock())
+    }
+}
+
+async fn use_shards<M: Blocking<Map>>(shards: Arc<Vec<M>>, seed: u64, times: usize) {
     let mut state = 0x9E37_79B9_7F4A_7C15u64 ^ seed; // xorshift64*
     let mut sum = 0u64;
     for _ in 0..times {
@@ -32,25 +56,38 @@ async fn use_shards(shards: Arc<Vec<std::sync::Mutex<Map>>>, seed: u64, times: u
         state ^= state >> 27;
         let random = state.wrapping_mul(0x2545_F491_4F6C_DD1D);
         let key = (random >> 33) % 10_000;
-        let mut map = shards[(key % 16) as usize].lock().unwrap();
-        if random % 2 == 0 {
-            sum = sum.wrapping_add(map.get(&key).copied().unwrap_or(0));
-        } else {
-            map.insert(key, random);
-        }
+        shards[(key % 16) as usize].with(|map| {
+            if random % 2 == 0 {
+                sum = sum.wrapping_add(map.get(&key).copied().unwrap_or(0));
+            } else {
+                map.insert(key, random);
+            }
+        });
     }
     black_box(sum);
 }
 
-async fn std_mutex_sharded_map(times: usize) -> Sample {
-    let shards: Arc<Vec<_>> =
-        Arc::new((0..16).map(|_| std::sync::Mutex::new(Map::default())).collect());
+async fn sharded_map<M: Blocking<Map>>(times: usize) -> Sample {
+    let shards: Arc<Vec<M>> = Arc::new((0..16).map(|_| M::new(Map::default())).collect());
     for key in 0..10_000u64 {
-        shards[(key % 16) as usize].lock().unwrap().insert(key, key);
+        shards[(key % 16) as usize].with(|map| map.insert(key, key));
     }
     let sample = in_ten_tasks(|i| use_shards(Arc::clone(&shards), i + 1, times)).await;
-    let size: usize = shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
+    let size: usize = shards.iter().map(|shard| shard.with(|map| map.len())).sum();
     assert_eq!(size, 10_000);
+    sample
+}
+
+async fn parking_mutex_uncontended(times: usize) -> Sample {
+    let mutex = parking_lot::Mutex::new(0usize);
+    let stopwatch = Stopwatch::start();
+    for _ in 0..times {
+        let mut count = mutex.lock();
+        *count += 1;
+        black_box(&*count);
+    }
+    let sample = stopwatch.stop();
+    assert_eq!(*mutex.lock(), times);
     sample
 }
 
@@ -169,7 +206,13 @@ async fn rwlock_read_10tasks(times: usize) -> Sample {
 
 pub fn run(suite: &Suite) {
     const MILLION: usize = 1_000_000;
-    suite.task("std_mutex_sharded_map", MILLION, || std_mutex_sharded_map(MILLION / TASKS));
+    suite.task("std_mutex_sharded_map", MILLION, || {
+        sharded_map::<std::sync::Mutex<Map>>(MILLION / TASKS)
+    });
+    suite.task("parking_mutex_sharded_map", MILLION, || {
+        sharded_map::<parking_lot::Mutex<Map>>(MILLION / TASKS)
+    });
+    suite.task("parking_mutex_uncontended", MILLION, || parking_mutex_uncontended(MILLION));
     suite.task("mutex_uncontended", MILLION, || mutex_uncontended(MILLION));
     suite.task("mutex_10tasks", MILLION, || mutex_10tasks(MILLION / TASKS));
     suite.task("mutex_10tasks_yield_held", 100_000, || mutex_yield_held(10_000));
