@@ -7,6 +7,7 @@
 // SleepsOnACurrentThreadRuntime and AcceptsOnACurrentThreadRuntime; remote_abort_local_set_3929 as
 // AbortFromAnotherThreadDropsOnItsOwn.
 
+#include <ringo/fork_join.h>
 #include <ringo/join_set.h>
 #include <ringo/local_set.h>
 #include <ringo/named.h>
@@ -243,6 +244,29 @@ CO_TEST_PAUSED(LocalSet, NamesAndIdsAreAsOfOtherTasks) {
   co_await set;
   const JoinResult<std::string> name = co_await handle;
   CO_ASSERT_EQ(name.value(), "local!");
+}
+
+Task<int> fibonacci(int n) {
+  if (n < 2) {
+    co_await yield_now();
+    co_return n;
+  }
+  auto [first, second] = co_await fork_join(fibonacci(n - 1), fibonacci(n - 2));
+  co_return first + second;
+}
+
+CO_TEST_PAUSED(LocalSet, ItsTasksMayForkChildrenThatSuspend) {
+  LocalSet set;
+  JoinHandle<int> handle = set.spawn_local(fibonacci(8));
+  const auto drives = [](LocalSet& driven) -> Task<int> {
+    co_return co_await driven.run_until(fibonacci(7));
+  };
+  auto [own, other] = co_await fork_join(drives(set), fibonacci(6));
+  CO_ASSERT_EQ(own, 13);
+  CO_ASSERT_EQ(other, 8);
+  co_await set;
+  const JoinResult<int> result = co_await handle;
+  CO_ASSERT_EQ(result.value(), 21);
 }
 
 // --- spawn_local ------------------------------------------------------------------------------

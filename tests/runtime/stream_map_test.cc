@@ -305,16 +305,15 @@ CO_TEST(StreamMap, ADropWaitsForAShieldedStreamAndEndsIt) {
 }
 
 CO_TEST(StreamMap, AWakeAsksOnlyWhoItIsFor) {
-  constexpr int kStreams = 10'000;
+  constexpr std::size_t kStreams = 10'000;
   std::vector<std::unique_ptr<Gate>> gates;
   Counts map;
-  for (int i = 0; i < kStreams; ++i) {
+  for (std::size_t i = 0; i < kStreams; ++i) {
     gates.push_back(std::make_unique<Gate>());
-    map.insert(i, count_behind(*gates.back(), 1));
+    map.insert(static_cast<int>(i), count_behind(*gates.back(), 1));
   }
   (void)co_await select(biased, map.next(), yield_now());
-  for (int i = 0; i < 100; ++i) {
-    const auto at = static_cast<std::size_t>(i * 97);
+  for (std::size_t at = 0; at < 100 * 97; at += 97) {
     gates[at]->open();
     auto item = co_await map.next();
     CO_ASSERT_EQ(item->first, static_cast<int>(at));
@@ -324,7 +323,7 @@ CO_TEST(StreamMap, AWakeAsksOnlyWhoItIsFor) {
     questions += gate->questions();
   }
   EXPECT_EQ(questions, 100);
-  EXPECT_LE(map.size(), static_cast<std::size_t>(kStreams));
+  EXPECT_LE(map.size(), kStreams);
 }
 
 Task<void> sends_some(std::vector<mpsc::UnboundedSender<int>> senders, int count, unsigned seed) {

@@ -14,6 +14,7 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -329,12 +330,12 @@ CO_TEST(StreamAdaptor, ADroppedNextLosesNothing) {
 }
 
 CO_TEST(StreamAdaptor, FilterThatRefusesAllLetsOthersRun) {
-  bool may_end = false;
-  const auto ends = [](bool& end) -> Task<void> {
+  std::atomic<bool> may_end{false};
+  const auto ends = [](std::atomic<bool>& end) -> Task<void> {
     end = true;
     co_return;
   };
-  const auto endless = [](bool& end) -> Generator<int> {
+  const auto endless = [](std::atomic<bool>& end) -> Generator<int> {
     while (!end) {
       co_yield 1;
     }

@@ -171,7 +171,7 @@ Generator<T> as_stream(watch::Receiver<T> receiver) {
   return EndlessStream<net::TcpListener>(std::move(listener));
 }
 [[nodiscard]] inline EndlessStream<signal::Signal> as_stream(signal::Signal signal) {
-  return EndlessStream<signal::Signal>(std::move(signal));
+  return EndlessStream<signal::Signal>(signal);
 }
 
 }  // namespace ringo::stream
