@@ -13,6 +13,7 @@
 #pragma once
 
 #include <ringo/detail/block_thread.h>
+#include <ringo/histogram.h>
 #include <ringo/join_error.h>
 #include <ringo/metrics.h>
 #include <ringo/named.h>
@@ -32,6 +33,7 @@
 #include <optional>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -63,6 +65,37 @@ struct Stall {
   [[nodiscard]] std::string message() const;
 };
 
+/// What follows when an exception leaves a detached task. As tokio::runtime::UnhandledPanic, for
+/// both flavours.
+enum class OnUnhandledException : std::uint8_t {
+  kIgnore,    ///< nothing
+  kReport,    ///< the handler is called, or the exception written to stderr
+  kShutdown,  ///< and then the runtime shuts down: block_on() throws unless its task has ended
+  kAbort,     ///< and then the process aborts
+};
+
+/// A task, as hooks are shown it.
+struct TaskMeta {
+  TaskId id;
+  std::string_view name;  ///< empty if it has none; valid during the call
+  std::source_location spawned_at;
+};
+
+/// How a shutdown with a time limit has ended.
+struct ShutdownResult {
+  bool is_complete = true;
+  /// What had not ended: tasks that do not suspend (TaskDump::stuck_workers), or are pinned, by a
+  /// shield, a scope or a closure that runs in place. With their spawn sites, and where they wait.
+  TaskDump left;
+  /// Threads whose blocking closures had not returned.
+  std::size_t blocking_threads_left = 0;
+
+  // NOLINTNEXTLINE(google-explicit-constructor): it is a yes or no first of all.
+  [[nodiscard]] operator bool() const noexcept { return is_complete; }
+  /// For people: what is left, one line each; empty if nothing is.
+  [[nodiscard]] std::string message() const;
+};
+
 namespace detail {
 
 struct RuntimeConfig {
@@ -74,11 +107,23 @@ struct RuntimeConfig {
   std::optional<std::size_t> blocking_queue_limit;
   std::chrono::nanoseconds thread_keep_alive = std::chrono::seconds(10);
   std::uint32_t event_interval = 61;
-  std::uint32_t global_queue_interval = 31;
   std::chrono::nanoseconds time_budget = std::chrono::milliseconds(1);
+  std::optional<std::uint32_t> global_queue_interval;
+  std::uint32_t max_io_events_per_tick = 1024;
+  std::size_t thread_stack_size = 0;
   std::string thread_name = "ringo-worker";
+  std::function<std::string()> thread_name_fn;
   std::function<void()> on_thread_start;
   std::function<void()> on_thread_stop;
+  std::function<void()> on_thread_park;
+  std::function<void()> on_thread_unpark;
+  std::function<void(const TaskMeta&)> on_task_spawn;
+  std::function<void(const TaskMeta&)> on_task_terminate;
+  std::function<void(const TaskMeta&)> on_before_task_poll;
+  std::function<void(const TaskMeta&)> on_after_task_poll;
+  HistogramBuckets poll_time_histogram;
+  HistogramBuckets schedule_latency_histogram;
+  OnUnhandledException after_unhandled_exception = OnUnhandledException::kReport;
   std::function<void(const UnhandledException&)> on_unhandled_exception;
   std::function<void(const Stall&)> on_stall;
   std::optional<std::chrono::nanoseconds> watchdog_limit = std::chrono::milliseconds(500);
@@ -132,6 +177,10 @@ class Handle {
   [[nodiscard]] EnterGuard enter() const noexcept { return EnterGuard(shared_); }
 
   [[nodiscard]] RuntimeMetrics metrics() const;
+  /// As Builder::name() said. Valid as long as the handle.
+  [[nodiscard]] std::string_view name() const noexcept;
+  /// Differs between all runtimes of the process.
+  [[nodiscard]] std::uint64_t id() const noexcept;
 
   /// What all tasks of the runtime wait for, and where. Each worker lists its tasks between two of
   /// them; one that is stuck in a task for longer than `timeout` is reported with what it runs.
@@ -145,6 +194,16 @@ class Handle {
   /// dump() for threads. Panics: UsageError on a worker thread.
   [[nodiscard]] TaskDump blocking_dump(
       std::chrono::nanoseconds timeout = std::chrono::seconds(1)) const;
+
+  /// Ends the runtime and waits until all of its tasks and threads have ended, at most for so long:
+  /// from async code, where Runtime::shutdown_timeout() must not be called. The waiting is done by
+  /// a blocking thread of the awaiting runtime.
+  ///
+  /// In a task of the runtime itself it does not return, as the task is ended here with all others;
+  /// only inside a shield it does, at once and incomplete. Cancel safety: once awaited, the
+  /// shutdown goes on. Thread safety: any; several may await it.
+  [[nodiscard]] Task<ShutdownResult> shutdown(
+      std::optional<std::chrono::nanoseconds> timeout = std::nullopt) const;
 
   /// For the library.
   [[nodiscard]] detail::RuntimeShared& shared() const noexcept { return *shared_; }
@@ -165,7 +224,8 @@ class Runtime {
  public:
   Runtime(Runtime&&) noexcept = default;
   Runtime& operator=(Runtime&& other) noexcept;
-  /// Panics (aborts) on a worker thread: it would wait for itself. Use shutdown_background().
+  /// Panics (aborts) on a worker thread, where it would wait for itself, unless the runtime has
+  /// ended: co_await shutdown() first, or use shutdown_background().
   ~Runtime();
 
   /// Runs a task to its end and returns what it returns, or throws what it throws. On multi_thread
@@ -201,10 +261,16 @@ class Runtime {
   [[nodiscard]] Handle::EnterGuard enter() const noexcept { return handle_.enter(); }
   [[nodiscard]] RuntimeMetrics metrics() const { return handle_.metrics(); }
 
-  /// Ends the runtime but waits at most so long for tasks that do not suspend and closures that do
-  /// not return. False: some did not, and were left to themselves (their threads go on, with all
-  /// that they use kept alive).
-  bool shutdown_timeout(std::chrono::nanoseconds timeout);
+  /// Ends the runtime but waits at most so long for tasks that do not suspend, or are pinned, and
+  /// closures that do not return. What did not end is named in the result, and left to itself (its
+  /// threads go on, with all that they use kept alive). May be called again, to wait once more.
+  /// On a current_thread runtime the limit holds for closures only.
+  ShutdownResult shutdown_timeout(std::chrono::nanoseconds timeout);
+  /// As Handle::shutdown(). The Runtime may be destroyed in async code afterwards.
+  [[nodiscard]] Task<ShutdownResult> shutdown(
+      std::optional<std::chrono::nanoseconds> timeout = std::nullopt) const {
+    return handle_.shutdown(timeout);
+  }
   /// Ends the runtime without waiting for its threads. Legal on a worker thread; a current_thread
   /// runtime has no other thread, so its tasks are destroyed by the caller. What is spawned on a
   /// runtime that was shut down is cancelled at once.
@@ -215,8 +281,6 @@ class Runtime {
   friend class Builder;
   explicit Runtime(std::shared_ptr<detail::RuntimeShared> shared) noexcept
       : handle_(std::move(shared)) {}
-
-  bool shut_down(std::optional<std::chrono::nanoseconds> timeout);
 
   Handle handle_;
   bool is_shut_down_ = false;
@@ -243,17 +307,40 @@ class Builder {
   Builder& thread_keep_alive(std::chrono::nanoseconds duration);
   /// The workers' name; the kernel shows 15 characters. Default "ringo-worker".
   Builder& thread_name(std::string name);
+  /// A name for each worker as it starts. Called on the new thread.
+  Builder& thread_name_fn(std::function<std::string()> make_name);
+  /// The stack of workers and blocking threads, in bytes; at least 16 KiB. Default: the system's.
+  Builder& thread_stack_size(std::size_t bytes);
   Builder& on_thread_start(std::function<void()> callback);
   Builder& on_thread_stop(std::function<void()> callback);
+  /// Before a worker sleeps, and after it has woken; always in pairs. The callback may spawn tasks:
+  /// then the worker does not sleep.
+  Builder& on_thread_park(std::function<void()> callback);
+  Builder& on_thread_unpark(std::function<void()> callback);
+  /// Called on the spawning thread before the task can run; where the task has ended, or was
+  /// destroyed, before its handle says so; and around each of its runs. All must not throw. Without
+  /// such callbacks a run costs one branch more for all of them and the histograms together.
+  Builder& on_task_spawn(std::function<void(const TaskMeta&)> callback);
+  Builder& on_task_terminate(std::function<void(const TaskMeta&)> callback);
+  Builder& on_before_task_poll(std::function<void(const TaskMeta&)> callback);
+  Builder& on_after_task_poll(std::function<void(const TaskMeta&)> callback);
+  /// Counts how long the runs of tasks take: two looks at the clock per run.
+  Builder& poll_time_histogram(HistogramBuckets buckets);
+  /// Counts how long tasks that have been woken wait for their run, in steps of 256 ns and modulo
+  /// 18 minutes: a look at the clock per wake and per run.
+  Builder& schedule_latency_histogram(HistogramBuckets buckets);
   /// How many tasks run between two looks at the driver under load. Default 61.
   Builder& event_interval(std::uint32_t ticks);
-  /// How many tasks run between two looks at the injection queue under load. Default 31.
+  /// How many tasks run between two looks at the injection queue under load. Default: 31 on
+  /// current_thread; else so many as run in 200 us, from 2 to 127, which each worker works out.
   Builder& global_queue_interval(std::uint32_t ticks);
   /// How long a task may go on completing operations before others have their turn, though it has
   /// units of its budget left (see coop.h). Looked at after every 32 operations, and counted from
   /// the first look; where operations turn out to be slow the looks come closer, until there is one
   /// after each. Default 1 ms; 0: no limit. Panics: UsageError if negative.
   Builder& time_budget(std::chrono::nanoseconds quantum);
+  /// How many events of the kernel a worker delivers before it runs tasks again. Default 1,024.
+  Builder& max_io_events_per_tick(std::uint32_t events);
   /// Without it a task that was just woken waits its turn. It lets a message be handled while it is
   /// in the cache, at the price of a task that blocks its worker holding it up.
   Builder& disable_lifo_slot();
@@ -262,6 +349,8 @@ class Builder {
   /// What happens to an exception that leaves a detached task. The default writes it to stderr with
   /// the task's spawn site. Called on the thread that ran the task; must not throw.
   Builder& on_unhandled_exception(std::function<void(const UnhandledException&)> handler);
+  /// And what follows. Default kReport.
+  Builder& after_unhandled_exception(OnUnhandledException action);
   /// How long a worker may stay in one task before the watchdog reports it: with the task's spawn
   /// site and the thread's stack (functions have names in it if the program was linked with
   /// -rdynamic), and again each time when the stall has lasted twice as long. Default 500 ms, at

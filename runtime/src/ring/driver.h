@@ -14,6 +14,7 @@
 #include <ringo/detail/source.h>
 #include <ringo/result.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -58,6 +59,24 @@ class Driver {
 
   /// How many operations the kernel has not completed yet.
   [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
+
+  /// How many events one turn() delivers at most; the rest waits for the next.
+  void set_max_events(std::uint32_t events) noexcept { max_events_ = events; }
+  /// How many events turn() has ever delivered. Any thread.
+  [[nodiscard]] std::uint64_t events() const noexcept {
+    return events_.load(std::memory_order_relaxed);
+  }
+
+ protected:
+  [[nodiscard]] std::uint32_t max_events() const noexcept { return max_events_; }
+  void note_event() noexcept {
+    // relaxed, and no read-modify-write: only the driver's thread writes it.
+    events_.store(events() + 1, std::memory_order_relaxed);
+  }
+
+ private:
+  std::uint32_t max_events_ = 1024;
+  std::atomic<std::uint64_t> events_{0};
 };
 
 /// The part of a driver that any thread may use, and that outlives it: requests are queued here and
@@ -72,6 +91,16 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
   /// driver. False: the driver is gone.
   [[nodiscard]] bool arm(Source& source);
   [[nodiscard]] bool disarm(Source& source);
+
+  /// How many sources its drivers were ever told to watch, and to watch no more; and how many
+  /// events they have delivered. Any thread.
+  [[nodiscard]] std::uint64_t armed() const noexcept {
+    return armed_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t disarmed() const noexcept {
+    return disarmed_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t events() noexcept;
 
   /// Ends the owner's park, or makes the next one return at once. Any thread. Complexity: one
   /// atomic exchange, and a system call only if the owner sleeps.
@@ -100,7 +129,7 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
 
   [[nodiscard]] bool request(Kind kind, Source& source);
   [[nodiscard]] Driver& driver() noexcept;
-  static void carry_out(Driver& driver, const Request& request);
+  void carry_out(Driver& driver, const Request& request);
 
   System& system_;
   Mutex mutex_;
@@ -109,6 +138,9 @@ class DriverHandle : public std::enable_shared_from_this<DriverHandle> {
   std::vector<Request> requests_ RINGO_GUARDED_BY(mutex_);
   std::atomic<bool> has_requests_{false};
   ParkToken park_token_;
+  std::atomic<std::uint64_t> armed_{0};  ///< written by the owner's thread, as the next
+  std::atomic<std::uint64_t> disarmed_{0};
+  std::uint64_t earlier_events_ RINGO_GUARDED_BY(mutex_) = 0;  ///< of drivers before this one
 };
 
 /// Makes the driver of the calling thread: the kind that RINGO_DRIVER names, or io_uring. Errors:

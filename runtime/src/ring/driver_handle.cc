@@ -18,11 +18,20 @@
 namespace ringo::detail {
 
 void DriverHandle::carry_out(Driver& driver, const Request& request) {
-  if (request.kind == Kind::kArm) {
+  const bool is_arm = request.kind == Kind::kArm;
+  std::atomic<std::uint64_t>& count = is_arm ? armed_ : disarmed_;
+  // relaxed, and no read-modify-write: only the owner's thread writes it.
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (is_arm) {
     driver.arm(*request.source);
   } else {
     driver.disarm(*request.source);
   }
+}
+
+std::uint64_t DriverHandle::events() noexcept {
+  const MutexGuard guard(mutex_);
+  return earlier_events_ + (driver_ == nullptr ? 0 : driver_->events());
 }
 
 bool DriverHandle::request(Kind kind, Source& source) {
@@ -70,6 +79,9 @@ void DriverHandle::unpark() noexcept {
 
 void DriverHandle::attach(Driver* driver) noexcept {
   const MutexGuard guard(mutex_);
+  if (driver_ != nullptr) {
+    earlier_events_ += driver_->events();
+  }
   driver_ = driver;
 }
 
@@ -118,6 +130,9 @@ void DriverHandle::close() {
   {
     const MutexGuard guard(mutex_);
     is_closed_ = true;
+    if (driver_ != nullptr) {
+      earlier_events_ += driver_->events();
+    }
     driver_ = nullptr;
     requests.swap(requests_);
   }

@@ -270,6 +270,7 @@ void UringDriver::finish(Watch& watch) {
 
 void UringDriver::on_completion(Watch& watch, int result, bool is_final) {
   if (result > 0 && !watch.is_closing) {
+    note_event();
     watch.source->on_event(to_readiness(static_cast<unsigned>(result)));
   }
   if (!is_final) {
@@ -288,8 +289,12 @@ void UringDriver::on_completion(Watch& watch, int result, bool is_final) {
 }
 
 void UringDriver::reap() {
-  io_uring_cqe* batch[64];
-  while (unsigned count = io_uring_peek_batch_cqe(&ring_, batch, 64)) {
+  constexpr unsigned kBatch = 64;
+  io_uring_cqe* batch[kBatch];
+  // While it shuts down it waits for all of them.
+  unsigned left = is_shutting_down_ ? UINT_MAX : max_events();
+  while (unsigned count = io_uring_peek_batch_cqe(&ring_, batch, std::min(kBatch, left))) {
+    left -= count;
     for (unsigned i = 0; i < count; ++i) {
       const std::uint64_t user_data = batch[i]->user_data;
       const int result = batch[i]->res;

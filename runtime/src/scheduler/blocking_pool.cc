@@ -22,6 +22,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/thread.h"
 #include "base/time_limit.h"
 #include "scheduler/runtime_shared.h"
 
@@ -90,9 +91,8 @@ void BlockingPool::submit(TaskHeader& job, std::shared_ptr<RuntimeShared> runtim
     cancel_job(job);
     return;
   }
-  try {
-    std::thread([this, runtime]() mutable { thread_main(std::move(runtime)); }).detach();
-  } catch (const std::system_error&) {
+  auto body = [this, runtime]() mutable { thread_main(std::move(runtime)); };
+  if (start_thread(runtime->config().thread_stack_size, std::move(body)) != 0) {
     // No more threads from the system. The others will get to it; without any, nobody would.
     TaskHeader* orphaned = nullptr;
     {
@@ -195,6 +195,11 @@ bool BlockingPool::join(std::optional<std::chrono::nanoseconds> timeout) noexcep
 std::size_t BlockingPool::threads() noexcept {
   const MutexGuard guard(mutex_);
   return threads_;
+}
+
+std::size_t BlockingPool::idle_threads() noexcept {
+  const MutexGuard guard(mutex_);
+  return idle_;
 }
 
 std::size_t BlockingPool::queue_depth() noexcept {

@@ -36,6 +36,7 @@ class BlockingPool {
   [[nodiscard]] bool join(std::optional<std::chrono::nanoseconds> timeout) noexcept;
 
   [[nodiscard]] std::size_t threads() noexcept;
+  [[nodiscard]] std::size_t idle_threads() noexcept;
   [[nodiscard]] std::size_t queue_depth() noexcept;
   /// Jobs that wait or run; a paused clock does not advance by itself while there are any.
   [[nodiscard]] bool is_busy() noexcept;

@@ -13,6 +13,7 @@
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/task_state.h>
+#include <ringo/runtime.h>
 
 #include <coroutine>
 #include <cstddef>
@@ -20,6 +21,7 @@
 #include <utility>
 
 #include "scheduler/runtime_shared.h"
+#include "scheduler/task_name.h"
 #include "scheduler/worker.h"
 
 namespace ringo::detail {

@@ -10,6 +10,7 @@
 #include <ringo/detail/task_cell.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/task_state.h>
+#include <ringo/histogram.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
@@ -43,6 +44,7 @@
 #include "scheduler/blocking_pool.h"
 #include "scheduler/dump_request.h"
 #include "scheduler/runtime_shared.h"
+#include "scheduler/shutdown.h"
 
 namespace ringo {
 namespace detail {
@@ -114,6 +116,10 @@ void drive(RuntimeShared& runtime, ThreadTask& waiter) {
   Worker& worker = *runtime.workers().front();
   const Worker::Entered entered(worker);
   while (!waiter.is_scheduled()) {
+    if (runtime.is_shutting_down()) [[unlikely]] {
+      runtime.shut_down_worker(worker);  // its tasks end, and with them what is waited for
+      return;
+    }
     if (worker.step() == Worker::Step::kNothing && !waiter.is_scheduled()) {
       worker.park();
     }
@@ -195,8 +201,20 @@ std::optional<Handle> Handle::try_current() {
   return current();
 }
 
+std::string_view Handle::name() const noexcept {
+  return shared_->config().name;
+}
+
+std::uint64_t Handle::id() const noexcept {
+  return shared_->id();
+}
+
 RuntimeMetrics Handle::metrics() const {
   return shared_->metrics();
+}
+
+Task<ShutdownResult> Handle::shutdown(std::optional<std::chrono::nanoseconds> timeout) const {
+  return detail::shut_down(shared_, timeout);
 }
 
 Task<TaskDump> Handle::dump(std::chrono::nanoseconds timeout) const {
@@ -227,53 +245,38 @@ Runtime& Runtime::operator=(Runtime&& other) noexcept {
 }
 
 Runtime::~Runtime() {
-  if (handle_.shared_ == nullptr || is_shut_down_) {
+  if (handle_.shared_ == nullptr || is_shut_down_ || handle_.shared_->has_ended()) {
     return;
   }
-  RINGO_CHECK(detail::thread_context.worker == nullptr,
-              "a Runtime was destroyed on a worker thread, where it would wait for itself: use "
-              "shutdown_background()");
-  (void)shut_down(std::nullopt);
+  RINGO_CHECK(
+      detail::thread_context.worker == nullptr,
+      "a Runtime was destroyed on a worker thread, where it would wait for itself: co_await "
+      "shutdown() first, or use shutdown_background()");
+  (void)handle_.shared_->end(std::nullopt);
 }
 
-bool Runtime::shutdown_timeout(std::chrono::nanoseconds timeout) {
+ShutdownResult Runtime::shutdown_timeout(std::chrono::nanoseconds timeout) {
   detail::refuse_on_worker("Runtime::shutdown_timeout");
-  return shut_down(timeout);
+  if (handle_.shared_ == nullptr) {
+    return {};
+  }
+  is_shut_down_ = true;
+  const bool is_complete = handle_.shared_->end(timeout);
+  return detail::result_of_shutdown(*handle_.shared_, is_complete);
 }
 
 void Runtime::shutdown_background() {
-  (void)shut_down(std::chrono::nanoseconds::zero());
-}
-
-bool Runtime::shut_down(std::optional<std::chrono::nanoseconds> timeout) {
   const std::shared_ptr<detail::RuntimeShared> shared = handle_.shared_;
   if (shared == nullptr) {
-    return true;
+    return;
   }
-  if (shared->is_current_thread() && detail::thread_context.worker != nullptr &&
-      &detail::thread_context.worker->shared() == shared.get()) {
+  if (shared->is_current_thread() && detail::is_task_of(*shared)) {
     detail::throw_usage_error(
         "a current_thread runtime cannot be shut down by one of its own tasks, which runs on the "
-        "thread that would have to do it");
+        "thread that would have to do it: co_await shutdown()");
   }
-  if (std::exchange(is_shut_down_, true)) {
-    return shared->join_threads(timeout);
-  }
-  shared->begin_shutdown();
-  if (!shared->is_current_thread()) {
-    return shared->join_threads(timeout);
-  }
-  detail::ThreadParker parker;
-  while (!shared->take_seat(parker)) {
-    parker.park();
-  }
-  {
-    detail::Worker& worker = *shared->workers().front();
-    const detail::Worker::Entered entered(worker);
-    shared->shut_down_worker(worker);
-  }
-  shared->leave_seat();
-  return shared->join_threads(timeout);
+  is_shut_down_ = true;
+  (void)shared->end(std::chrono::nanoseconds::zero());
 }
 
 // --- Builder ----------------------------------------------------------------------------------
@@ -281,6 +284,7 @@ bool Runtime::shut_down(std::optional<std::chrono::nanoseconds> timeout) {
 namespace {
 
 constexpr std::size_t kMaxWorkers = 1024;
+constexpr std::size_t kMinStack = 16 * 1024;  // PTHREAD_STACK_MIN
 
 std::size_t default_worker_threads() {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): of the environment the runtime is only a reader.
@@ -354,6 +358,41 @@ Builder& Builder::on_thread_stop(std::function<void()> callback) {
   return *this;
 }
 
+Builder& Builder::thread_name_fn(std::function<std::string()> make_name) {
+  config_.thread_name_fn = std::move(make_name);
+  return *this;
+}
+
+Builder& Builder::on_thread_park(std::function<void()> callback) {
+  config_.on_thread_park = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::on_thread_unpark(std::function<void()> callback) {
+  config_.on_thread_unpark = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::on_task_spawn(std::function<void(const TaskMeta&)> callback) {
+  config_.on_task_spawn = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::on_task_terminate(std::function<void(const TaskMeta&)> callback) {
+  config_.on_task_terminate = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::on_before_task_poll(std::function<void(const TaskMeta&)> callback) {
+  config_.on_before_task_poll = std::move(callback);
+  return *this;
+}
+
+Builder& Builder::on_after_task_poll(std::function<void(const TaskMeta&)> callback) {
+  config_.on_after_task_poll = std::move(callback);
+  return *this;
+}
+
 Builder& Builder::event_interval(std::uint32_t ticks) {
   require(ticks != 0, "Builder::event_interval: at least 1");
   config_.event_interval = ticks;
@@ -363,6 +402,33 @@ Builder& Builder::event_interval(std::uint32_t ticks) {
 Builder& Builder::global_queue_interval(std::uint32_t ticks) {
   require(ticks != 0, "Builder::global_queue_interval: at least 1");
   config_.global_queue_interval = ticks;
+  return *this;
+}
+
+Builder& Builder::max_io_events_per_tick(std::uint32_t events) {
+  require(events != 0, "Builder::max_io_events_per_tick: at least 1");
+  config_.max_io_events_per_tick = events;
+  return *this;
+}
+
+Builder& Builder::thread_stack_size(std::size_t bytes) {
+  require(bytes >= kMinStack, "Builder::thread_stack_size: at least 16 KiB");
+  config_.thread_stack_size = bytes;
+  return *this;
+}
+
+Builder& Builder::poll_time_histogram(HistogramBuckets buckets) {
+  config_.poll_time_histogram = buckets;
+  return *this;
+}
+
+Builder& Builder::schedule_latency_histogram(HistogramBuckets buckets) {
+  config_.schedule_latency_histogram = buckets;
+  return *this;
+}
+
+Builder& Builder::after_unhandled_exception(OnUnhandledException action) {
+  config_.after_unhandled_exception = action;
   return *this;
 }
 

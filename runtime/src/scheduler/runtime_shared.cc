@@ -22,13 +22,13 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <expected>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -37,14 +37,17 @@
 #include "base/asymmetric_barrier.h"
 #include "base/condition.h"
 #include "base/system.h"
+#include "base/thread.h"
 #include "base/time_limit.h"
 #include "scheduler/blocking_pool.h"
+#include "scheduler/task_name.h"
 #include "scheduler/watchdog.h"
 
 namespace ringo::detail {
 namespace {
 
 std::atomic<std::uint64_t> next_task_id{1};
+std::atomic<std::uint64_t> next_runtime_id{1};
 
 UnhandledException describe_unhandled(const TaskHeader& task,
                                       std::exception_ptr exception) noexcept {
@@ -83,6 +86,7 @@ void cancel_unstarted(TaskHeader& task) noexcept {
 
 RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
     : config_(std::move(config)),
+      id_(next_runtime_id.fetch_add(1, std::memory_order_relaxed)),
       system_(system),
       clock_(system),
       idle_(static_cast<std::uint32_t>(config_.worker_threads), has_asymmetric_barrier()),
@@ -118,6 +122,7 @@ void RuntimeShared::start_watchdog() {
 // --- scheduling -------------------------------------------------------------------------------
 
 void RuntimeShared::push_remote(TaskHeader& task) noexcept {
+  workers_.front()->note_scheduled(task);
   // Once it is pushed the task may run, end, and with it the runtime's shutdown.
   const std::shared_ptr<RuntimeShared> alive = shared_from_this();
   injection_.push(task);
@@ -138,30 +143,46 @@ void RuntimeShared::schedule(TaskHeader& task) noexcept {
 
 void RuntimeShared::launch(TaskHeader& task) noexcept {
   Worker* worker = thread_context.worker;
+  if (worker != nullptr && &worker->shared() != this) {
+    worker = nullptr;
+  }
   task.id = worker != nullptr ? worker->new_task_id() : take_task_ids(1);
-  if (worker != nullptr && &worker->shared() == this) {
+  if (config_.on_task_spawn) [[unlikely]] {
+    config_.on_task_spawn(meta_of(task));
+  }
+  if (worker != nullptr) {
     if (worker->is_closing()) {
-      cancel_unstarted(task);
+      cancel_at_birth(task);
     } else {
       worker->adopt(task);
       worker->schedule_woken(task);
     }
     return;
   }
+  bool is_launched = false;
   {
     const MutexGuard guard(launch_mutex_);
+    ++launched_remotely_;
     if (!is_shutting_down()) {
+      workers_.front()->note_scheduled(task);
       injection_.push(task);
-      worker = workers_.front().get();
+      is_launched = true;
     }
   }
-  if (worker == nullptr || &worker->shared() != this) {
-    cancel_unstarted(task);
+  if (!is_launched) {
+    cancel_at_birth(task);
   } else if (workers_.size() == 1) {
-    worker->unpark();
+    workers_.front()->unpark();
   } else {
     notify_one();
   }
+}
+
+void RuntimeShared::cancel_at_birth(TaskHeader& task) noexcept {
+  if (config_.on_task_terminate) {
+    config_.on_task_terminate(meta_of(task));
+  }
+  cancel_unstarted(task);
 }
 
 void RuntimeShared::notify_one() noexcept {
@@ -189,7 +210,8 @@ void RuntimeShared::unpark_all() noexcept {
 // --- threads ----------------------------------------------------------------------------------
 
 void RuntimeShared::worker_main(Worker& worker) noexcept {
-  pthread_setname_np(pthread_self(), config_.thread_name.substr(0, 15).c_str());
+  const std::string name = config_.thread_name_fn ? config_.thread_name_fn() : config_.thread_name;
+  pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
   const Result<void> opened = worker.open_driver();
   bool have_all_started = false;
   {
@@ -228,14 +250,11 @@ Result<void> RuntimeShared::start_threads() {
       const MutexGuard guard(threads_mutex_);
       ++running_threads_;
     }
-    try {
-      std::thread([self = shared_from_this(), &worker = *worker] {
-        self->worker_main(worker);
-      }).detach();
-    } catch (const std::system_error& error) {
+    auto body = [self = shared_from_this(), &worker = *worker] { self->worker_main(worker); };
+    if (const int error = start_thread(config_.thread_stack_size, std::move(body)); error != 0) {
       const MutexGuard guard(threads_mutex_);
       --running_threads_;
-      start_error_ = Error::os(error.code().value(), "starting a worker thread");
+      start_error_ = Error::os(error, "starting a worker thread");
       thread_changed_.notify_all();
       break;
     }
@@ -281,7 +300,31 @@ void RuntimeShared::begin_shutdown() noexcept {
   blocking_pool_.close();
 }
 
+bool RuntimeShared::end(std::optional<std::chrono::nanoseconds> timeout) {
+  begin_shutdown();
+  if (is_current_thread()) {
+    ThreadParker parker;
+    while (!take_seat(parker)) {
+      parker.park();
+    }
+    {
+      Worker& worker = *workers_.front();
+      const Worker::Entered entered(worker);
+      shut_down_worker(worker);
+    }
+    leave_seat();
+  }
+  const bool is_complete = join_threads(timeout);
+  if (is_complete) {
+    has_ended_.store(true, std::memory_order_release);
+  }
+  return is_complete;
+}
+
 void RuntimeShared::shut_down_worker(Worker& worker) noexcept {
+  if (worker.is_closing()) {
+    return;  // a current_thread runtime that was shut down while somebody drove it
+  }
   const auto arrive = [this](std::atomic<std::uint32_t>& remaining) {
     // acq_rel: what each worker did in the phase happens before the next one anywhere.
     if (remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) {
@@ -406,19 +449,44 @@ RuntimeMetrics RuntimeShared::metrics() {
   for (const auto& worker : workers_) {
     metrics.workers.push_back(worker->metrics());
   }
+  for (const auto& worker : workers_) {
+    metrics.spawned_tasks += worker->spawned_tasks();
+    metrics.io_registered += worker->handle()->armed();
+    metrics.io_deregistered += worker->handle()->disarmed();
+    metrics.io_ready += worker->handle()->events();
+  }
+  {
+    const MutexGuard guard(launch_mutex_);
+    metrics.spawned_tasks += launched_remotely_;
+  }
+  metrics.poll_time_buckets = config_.poll_time_histogram;
+  metrics.schedule_latency_buckets = config_.schedule_latency_histogram;
   metrics.injection_queue_depth = injection_.length();
+  metrics.unstarted_tasks = injection_.unstarted();
+  metrics.remote_schedules = injection_.pushes();
   metrics.blocking_threads = blocking_pool_.threads();
+  metrics.idle_blocking_threads = blocking_pool_.idle_threads();
   metrics.blocking_queue_depth = blocking_pool_.queue_depth();
   return metrics;
 }
 
 void RuntimeShared::report_unhandled(const TaskHeader& task,
                                      std::exception_ptr exception) noexcept {
+  const OnUnhandledException action = config_.after_unhandled_exception;
+  if (action == OnUnhandledException::kIgnore) {
+    return;
+  }
   const UnhandledException unhandled = describe_unhandled(task, std::move(exception));
   if (config_.on_unhandled_exception) {
     config_.on_unhandled_exception(unhandled);
   } else {
     write_unhandled(unhandled);
+  }
+  if (action == OnUnhandledException::kAbort) {
+    std::abort();
+  }
+  if (action == OnUnhandledException::kShutdown) {
+    begin_shutdown();
   }
 }
 

@@ -55,6 +55,7 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   ~RuntimeShared();
 
   [[nodiscard]] const RuntimeConfig& config() const noexcept { return config_; }
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] bool is_current_thread() const noexcept { return config_.is_current_thread; }
   [[nodiscard]] System& system() const noexcept { return system_; }
   [[nodiscard]] RuntimeClock& clock() noexcept { return clock_; }
@@ -83,6 +84,13 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
     return is_shutting_down_.load(std::memory_order_seq_cst);
   }
   void begin_shutdown() noexcept;
+  /// Shuts down and waits for it. False: the time was up. By a thread that may block.
+  bool end(std::optional<std::chrono::nanoseconds> timeout);
+  /// Whether end() has ever said yes.
+  [[nodiscard]] bool has_ended() const noexcept {
+    // acquire: pairs with end(), so that whoever sees it may destroy what the tasks have used.
+    return has_ended_.load(std::memory_order_acquire);
+  }
   /// A worker's way through phases 2 to 4.
   void shut_down_worker(Worker& worker) noexcept;
 
@@ -110,16 +118,20 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
 
  private:
   void push_remote(TaskHeader& task) noexcept;
+  void cancel_at_birth(TaskHeader& task) noexcept;
   void worker_main(Worker& worker) noexcept;
 
   const RuntimeConfig config_;
+  const std::uint64_t id_;
   System& system_;
   RuntimeClock clock_;
   InjectionQueue injection_;
   Idle idle_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<bool> is_shutting_down_{false};
+  std::atomic<bool> has_ended_{false};
   Mutex launch_mutex_;  ///< closes the gap between a remote spawn and begin_shutdown()
+  std::uint64_t launched_remotely_ RINGO_GUARDED_BY(launch_mutex_) = 0;
   std::atomic<std::uint32_t> workers_with_tasks_;
   std::atomic<std::uint32_t> workers_with_operations_;
   BlockingPool blocking_pool_;

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,7 @@
 #include "ring/driver.h"
 #include "scheduler/blocking_pool.h"
 #include "scheduler/runtime_shared.h"
+#include "scheduler/task_name.h"
 #include "scheduler/watchdog.h"
 
 namespace ringo::detail {
@@ -36,6 +38,14 @@ Budget budget_in_slices_of(std::uint32_t units) noexcept {
   return Budget{units, kCoopBudget - units};
 }
 
+bool is_observed(const RuntimeConfig& config) noexcept {
+  return config.on_before_task_poll || config.on_after_task_poll || config.on_task_terminate ||
+         config.poll_time_histogram.count() != 0 || config.schedule_latency_histogram.count() != 0;
+}
+
+/// Time since a task became ready is kept in this unit, modulo 2^32.
+constexpr unsigned kStampShift = 8;
+
 }  // namespace
 
 Worker::Worker(RuntimeShared& shared, std::uint32_t index)
@@ -43,7 +53,9 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
       index_(index),
       is_alone_(shared.config().worker_threads == 1),
       forks_(is_alone_),
-      is_lifo_enabled_(shared.config().is_lifo_slot_enabled),
+      is_observed_(is_observed(shared.config())),
+      is_waking_plain_(shared.config().is_lifo_slot_enabled &&
+                       shared.config().schedule_latency_histogram.count() == 0),
       fresh_budget_(
           budget_in_slices_of(shared.config().time_budget.count() == 0 ? kCoopBudget : kMaxSlice)),
       turn_timer_(shared.system(), shared.clock(), shared.config().time_budget.count()),
@@ -51,7 +63,8 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
       wheel_(new TimerWheel(shared.clock().now(), is_alone_ ? TimerWheel::Access::kOneThread
                                                             : TimerWheel::Access::kManyThreads)),
-      handle_(std::make_shared<DriverHandle>(shared.system())) {}
+      handle_(std::make_shared<DriverHandle>(shared.system())),
+      stats_(shared.config()) {}
 
 Worker::~Worker() = default;
 
@@ -61,18 +74,22 @@ Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
   thread_context.worker = &worker;
   thread_context.forks = &worker.forks_;
   thread_context.runtime = &worker.shared_;
+  worker.stats_.begin_busy(worker.shared_.system().now());
   // seq_cst: the barrier that note_awake() asks for.
   worker.thread_.exchange(gettid(), std::memory_order_seq_cst);
   WatchdogThread::note_awake();
 }
 
 Worker::Entered::~Entered() {
-  thread_context.worker->stop_being_watched();
+  Worker& worker = *thread_context.worker;
+  (void)worker.stats_.end_busy(worker.shared_.system().now());
+  worker.stop_being_watched();
   thread_context = saved_;
 }
 
 Result<void> Worker::open_driver() {
   RINGO_TRY_RETURN(driver_, make_driver(shared_.system()));
+  driver_->set_max_events(shared_.config().max_io_events_per_tick);
   handle_->attach(driver_.get());
   return {};
 }
@@ -82,6 +99,7 @@ Result<void> Worker::move_driver_here() {
     return {};  // the runtime has been shut down meanwhile
   }
   RINGO_TRY_RETURN(auto fresh, make_driver(shared_.system()));
+  fresh->set_max_events(shared_.config().max_io_events_per_tick);
   handle_->attach(fresh.get());
   driver_->move_sources_to(*fresh);
   driver_ = std::move(fresh);
@@ -104,19 +122,25 @@ void Worker::push_local(TaskHeader& task) noexcept {
   });
   if (!has_taken) {
     // A thief is at work on a queue that was full: this one goes to everybody.
-    shared_.injection().push(task);
+    task.queue_next = nullptr;
+    stats_.overflowed_tasks.add();
+    shared_.injection().push_chain(task, task, 1);
     return;
   }
-  count(counters_.overflows);
+  stats_.overflows.add();
+  stats_.overflowed_tasks.add(moved + 1);
   last->queue_next = &task;
   task.queue_next = nullptr;
   shared_.injection().push_chain(*first, task, moved + 1);
 }
 
 void Worker::schedule_woken(TaskHeader& task) noexcept {
-  if (!is_lifo_enabled_) {
-    schedule_last(task);
-    return;
+  if (!is_waking_plain_) [[unlikely]] {
+    note_scheduled(task);
+    if (!shared_.config().is_lifo_slot_enabled) {
+      schedule_last(task);
+      return;
+    }
   }
   TaskHeader* previous = std::exchange(lifo_slot_, &task);
   if (previous != nullptr) {
@@ -138,12 +162,16 @@ void Worker::launch_last(TaskHeader& task) noexcept {
 }
 
 std::uint64_t Worker::new_task_id() noexcept {
-  if (task_ids_left_ == 0) {
-    task_ids_left_ = kTaskIdBlock;
-    next_task_id_ = take_task_ids(kTaskIdBlock);
+  const std::uint64_t count = spawned_.get();
+  if (count % kTaskIdBlock == 0) {
+    first_task_id_ = take_task_ids(kTaskIdBlock) - count;
   }
-  --task_ids_left_;
-  return next_task_id_++;
+  spawned_.set(count + 1);
+  return first_task_id_ + count;
+}
+
+void Worker::stamp(TaskHeader& task) noexcept {
+  task.ready_since = static_cast<std::uint32_t>(shared_.system().now() >> kStampShift);
 }
 
 // --- running ----------------------------------------------------------------------------------
@@ -163,21 +191,64 @@ void Worker::finish(TaskHeader& task) noexcept {
 }
 
 void Worker::run_task(TaskHeader& task) noexcept {
+  if (is_observed_) [[unlikely]] {
+    run<true>(task);
+  } else {
+    run<false>(task);
+  }
+}
+
+template <bool kIsObserved>
+void Worker::run(TaskHeader& task) noexcept {
   RINGO_DCHECK(task.owner != nullptr, "a task that no worker answers for was run");
-  count(counters_.polls);
+  stats_.polls.add();
   const bool is_cancelled = task.state.start_running();
   take_ready_bits(task);
   thread_context.task = &task;
+  const std::int64_t started_ns = kIsObserved ? before_run(task) : 0;
   const std::int64_t fork_mark = forks_.mark();
   const bool has_ended = is_cancelled ? task.kind->cancel(task) : task.kind->poll(task);
   if (!has_ended) {
     forks_.promote_above(fork_mark);  // before another thread may run the task
   }
+  if constexpr (kIsObserved) {
+    after_run(task, started_ns, has_ended);
+  }
   thread_context.task = nullptr;
   if (has_ended) {
     finish(task);
   } else if (std::exchange(task.wants_turn, false) || task.state.stop_running()) {
+    if constexpr (kIsObserved) {
+      note_scheduled(task);
+    }
     schedule_last(task);
+  }
+}
+
+std::int64_t Worker::before_run(const TaskHeader& task) noexcept {
+  const RuntimeConfig& config = shared_.config();
+  if (config.on_before_task_poll) {
+    config.on_before_task_poll(meta_of(task));
+  }
+  const std::int64_t now_ns = shared_.system().now();
+  if (stats_.schedule_latencies.is_on()) {
+    const auto now = static_cast<std::uint32_t>(now_ns >> kStampShift);
+    const std::uint32_t waited = now - task.ready_since;
+    stats_.schedule_latencies.add(std::chrono::nanoseconds(std::int64_t{waited} << kStampShift));
+  }
+  return now_ns;
+}
+
+void Worker::after_run(const TaskHeader& task, std::int64_t started_ns, bool has_ended) noexcept {
+  const RuntimeConfig& config = shared_.config();
+  if (stats_.poll_times.is_on()) {
+    stats_.poll_times.add(std::chrono::nanoseconds(shared_.system().now() - started_ns));
+  }
+  if (config.on_after_task_poll) {
+    config.on_after_task_poll(meta_of(task));
+  }
+  if (has_ended && config.on_task_terminate) {
+    config.on_task_terminate(meta_of(task));
   }
 }
 
@@ -258,11 +329,15 @@ void Worker::adopt_new(TaskHeader& task) noexcept {
 TaskHeader& Worker::adopt_fork(ForkItem& item) noexcept {
   TaskHeader& task = make_fork_task(item, shared_);
   task.id = new_task_id();
+  if (shared_.config().on_task_spawn) [[unlikely]] {
+    shared_.config().on_task_spawn(meta_of(task));
+  }
   adopt_new(task);
   return task;
 }
 
 void Worker::adopt_injected(TaskHeader& task) noexcept {
+  stats_.injected_tasks.add();
   if (task.owner == nullptr) {
     adopt_new(task);
   }
@@ -294,7 +369,7 @@ TaskHeader* Worker::take_injected() noexcept {
 
 TaskHeader* Worker::next_task() noexcept {
   if (until_injection_-- == 0) {
-    until_injection_ = shared_.config().global_queue_interval - 1;
+    until_injection_ = stats_.injection_interval() - 1;
     if (TaskHeader* injected = shared_.injection().pop()) {
       adopt_injected(*injected);
       return injected;
@@ -330,13 +405,14 @@ TaskHeader* Worker::steal() noexcept {
     }
     TaskHeader* task = nullptr;
     if (const std::uint32_t stolen = victim.queue().steal_into(queue_, task); stolen != 0) {
-      count(counters_.steals, stolen);
-      count(counters_.steal_operations);
+      stats_.steals.add(stolen);
+      stats_.steal_operations.add();
+      victim.stats_.stolen_by_others.add_shared(stolen);
       return task;
     }
     if (ForkItem* item = victim.forks().steal()) {
-      count(counters_.steals);
-      count(counters_.steal_operations);
+      stats_.steals.add();
+      stats_.steal_operations.add();
       return &adopt_fork(*item);
     }
   }
@@ -370,6 +446,7 @@ void Worker::serve_mailbox() noexcept {
 }
 
 void Worker::maintain() {
+  stats_.look(shared_.system().now());
   owned_.collect();
   serve_mailbox();
   poll_driver();
@@ -434,14 +511,26 @@ bool Worker::has_local_work() const noexcept {
 }
 
 void Worker::sleep_in_driver() {
-  count(counters_.park_unparks);
+  (void)stats_.end_busy(shared_.system().now());
+  stats_.begin_sleep();
   handle_->park(park_timeout());
-  // seq_cst: the barrier that note_awake() asks for.
-  counters_.park_unparks.fetch_add(1, std::memory_order_seq_cst);
+  stats_.end_sleep();  // the barrier that note_awake() asks for
   WatchdogThread::note_awake();
+  stats_.begin_busy(shared_.system().now());
 }
 
 void Worker::park() {
+  const RuntimeConfig& config = shared_.config();
+  if (config.on_thread_park) {
+    config.on_thread_park();
+  }
+  look_for_work_and_sleep();
+  if (config.on_thread_unpark) {
+    config.on_thread_unpark();
+  }
+}
+
+void Worker::look_for_work_and_sleep() {
   owned_.collect();
   serve_mailbox();
   if (lifo_slot_ != nullptr) {
@@ -527,31 +616,11 @@ void Worker::close_driver() noexcept {
   driver_.reset();
 }
 
-StallDetector::Sample Worker::stall_sample() const noexcept {
-  // relaxed: that it was awake is seen here or said by note_awake(); the rest may be late.
-  const bool is_asleep = counters_.park_unparks.load(std::memory_order_relaxed) % 2 == 1;
-  return {counters_.polls.load(std::memory_order_relaxed), thread() == 0 || is_asleep};
-}
-
-WorkerMetrics Worker::metrics() const noexcept {
-  // relaxed: each counter by itself.
-  const auto read = [](const std::atomic<std::uint64_t>& counter) {
-    return counter.load(std::memory_order_relaxed);
-  };
-  WorkerMetrics metrics;
-  metrics.polls = read(counters_.polls);
-  metrics.steals = read(counters_.steals);
-  metrics.steal_operations = read(counters_.steal_operations);
-  metrics.overflows = read(counters_.overflows);
-  metrics.parks = (read(counters_.park_unparks) + 1) / 2;
-  metrics.forced_yields = read(counters_.forced_yields);
-  metrics.stalls = read(counters_.stalls);
+WorkerMetrics Worker::metrics() const {
+  WorkerMetrics metrics = stats_.read(queue_.length());
   metrics.owned_tasks = owned_.alive();
+  metrics.thread = static_cast<std::uint64_t>(thread());
   return metrics;
-}
-
-void Worker::count_forced_yield() noexcept {
-  count(counters_.forced_yields);
 }
 
 bool run_awaited(TaskHeader& task) noexcept {

@@ -28,6 +28,7 @@
 #include "scheduler/owned_tasks.h"
 #include "scheduler/stall_detector.h"
 #include "scheduler/turn_timer.h"
+#include "scheduler/worker_stats.h"
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
@@ -100,14 +101,22 @@ class Worker {
   /// A number that no other task has had. They are fetched in blocks, since a counter that all
   /// workers write would travel between their caches.
   [[nodiscard]] std::uint64_t new_task_id() noexcept;
-  [[nodiscard]] WorkerMetrics metrics() const noexcept;
-  void count_forced_yield() noexcept;
   /// As detail::renew_budget(), of the worker's running task.
   [[nodiscard]] bool renew_budget() noexcept;
   [[nodiscard]] Budget fresh_budget() const noexcept { return fresh_budget_; }
   /// Puts a new task of the runtime's own at the back of the queue, also during shutdown, which
   /// then waits for it.
   void launch_last(TaskHeader& task) noexcept;
+  [[nodiscard]] WorkerMetrics metrics() const;
+  void count_forced_yield() noexcept { stats_.forced_yields.add(); }
+  /// How many ids new_task_id() has given out. Any thread.
+  [[nodiscard]] std::uint64_t spawned_tasks() const noexcept { return spawned_.get(); }
+  /// A task becomes ready now; for the histogram of how long it waits.
+  void note_scheduled(TaskHeader& task) noexcept {
+    if (stats_.schedule_latencies.is_on()) [[unlikely]] {
+      stamp(task);
+    }
+  }
 
   /// Has a request carried out by the worker's thread, soon. Any thread. False: as Mailbox::post().
   [[nodiscard]] bool post(std::shared_ptr<WorkerRequest> request);
@@ -128,6 +137,7 @@ class Worker {
     Frozen& operator=(const Frozen&) = delete;
     ~Frozen() {
       if (task_.state.stop_running()) {
+        worker_.note_scheduled(task_);
         worker_.schedule_last(task_);
       }
     }
@@ -138,11 +148,14 @@ class Worker {
   };
 
   /// For the watchdog. Any thread.
-  [[nodiscard]] StallDetector::Sample stall_sample() const noexcept;
+  [[nodiscard]] StallDetector::Sample stall_sample() const noexcept {
+    // That it was awake is seen here or said by note_awake(); the rest may be late.
+    return {stats_.polls.get(), thread() == 0 || stats_.is_asleep()};
+  }
   /// The thread that drives the worker, or 0.
   [[nodiscard]] pid_t thread() const noexcept { return thread_.load(std::memory_order_relaxed); }
   /// By the watchdog only.
-  void count_stall() noexcept { count(counters_.stalls); }
+  void count_stall() noexcept { stats_.stalls.add(); }
   void stop_being_watched() noexcept { thread_.store(0, std::memory_order_relaxed); }
 
   /// The phases of shutdown; see RuntimeShared.
@@ -165,22 +178,11 @@ class Worker {
   };
 
  private:
-  struct Counters {
-    std::atomic<std::uint64_t> polls{0};
-    std::atomic<std::uint64_t> steals{0};
-    std::atomic<std::uint64_t> steal_operations{0};
-    std::atomic<std::uint64_t> overflows{0};
-    /// How often it went to sleep, and how often it woke: odd while it sleeps.
-    std::atomic<std::uint64_t> park_unparks{0};
-    std::atomic<std::uint64_t> stalls{0};  ///< written by the watchdog
-    std::atomic<std::uint64_t> forced_yields{0};
-  };
-  static void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
-    // relaxed, and no read-modify-write: only this thread writes it.
-    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-  }
-
   void run_task(TaskHeader& task) noexcept;
+  template <bool kIsObserved>
+  void run(TaskHeader& task) noexcept;
+  [[nodiscard]] std::int64_t before_run(const TaskHeader& task) noexcept;
+  void after_run(const TaskHeader& task, std::int64_t started_ns, bool has_ended) noexcept;
   void run_with_lifo(TaskHeader& task) noexcept;
   void finish(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* next_task() noexcept;
@@ -194,6 +196,8 @@ class Worker {
   [[nodiscard]] std::optional<std::int64_t> park_timeout();
   void maintain();
   [[nodiscard]] bool is_time_up() noexcept;
+  void stamp(TaskHeader& task) noexcept;
+  void look_for_work_and_sleep();
   void sleep_in_driver();
 
   RuntimeShared& shared_;
@@ -202,17 +206,18 @@ class Worker {
   Queue queue_;
   ForkStack forks_;
   TaskHeader* lifo_slot_ = nullptr;
-  bool is_lifo_enabled_ = true;
-  Budget fresh_budget_;  ///< its units: a slice, until the next look at the time
+  const bool is_observed_;      ///< there are hooks around a run, or histograms
+  const bool is_waking_plain_;  ///< what is woken goes to the LIFO slot, and nobody counts it
+  Budget fresh_budget_;         ///< its units: a slice, until the next look at the time
   TurnTimer turn_timer_;
-  unsigned lifo_runs_ = 0;  ///< since a task was last taken from a queue
-  bool is_nested_ = false;  ///< a task runs inside another that awaits it
+  unsigned lifo_runs_ = 0;      ///< since a task was last taken from a queue
+  bool is_nested_ = false;      ///< a task runs inside another that awaits it
   bool is_searching_ = false;
   bool is_closing_ = false;
   std::uint32_t until_maintenance_;    ///< tasks to run before the next look at the driver
   std::uint32_t until_injection_ = 0;  ///< and before the next look at the injection queue
-  std::uint64_t next_task_id_ = 0;
-  std::uint64_t task_ids_left_ = 0;
+  std::uint64_t first_task_id_ = 0;    ///< of the block, less those given out before it
+  Counter spawned_;
   Random random_;
   OwnedTasks owned_;
   struct RetireWheel {
@@ -223,7 +228,7 @@ class Worker {
   std::shared_ptr<DriverHandle> handle_;
   std::unique_ptr<Driver> driver_;
   std::atomic<pid_t> thread_{0};
-  Counters counters_;
+  WorkerStats stats_;
 };
 
 }  // namespace ringo::detail

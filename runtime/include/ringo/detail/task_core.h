@@ -182,6 +182,8 @@ struct alignas(64) TaskHeader : ListNode {
   /// The branch that does, to be marked ready when the turn comes; 0: the root, or none. Holder of
   /// RUNNING only.
   std::uint8_t yielding_branch = 0;
+  /// When it became ready, if that is counted: see Worker::note_scheduled().
+  std::uint32_t ready_since = 0;
 
   /// The joiner's waker (a BranchWord that owns a reference), or 0.
   Atomic<BranchWord> join_slot{0};
