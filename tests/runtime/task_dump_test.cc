@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -35,6 +36,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -422,6 +424,14 @@ CO_TEST(TaskDump, IsText) {
   EXPECT_THAT(text, testing::HasSubstr("task_dump_test.cc:"));
   gate.open();
   (void)co_await handle;
+}
+
+CO_TEST(TaskDump, HeaderExample) {
+  testing::internal::CaptureStdout();
+  ringo::TaskDump dump = co_await ringo::Handle::current().dump(1s);
+  fmt::print("{}", dump.to_string());
+  std::fflush(stdout);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("1 tasks"));
 }
 
 CO_TEST(TaskDump, MayBeGivenUp) {

@@ -43,6 +43,12 @@ bool is_observed(const RuntimeConfig& config) noexcept {
          config.poll_time_histogram.count() != 0 || config.schedule_latency_histogram.count() != 0;
 }
 
+/// The kernel's id, by one system call per thread.
+pid_t this_thread() noexcept {
+  thread_local const pid_t kThread = gettid();
+  return kThread;
+}
+
 /// Time since a task became ready is kept in this unit, modulo 2^32.
 constexpr unsigned kStampShift = 8;
 
@@ -76,7 +82,7 @@ Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
   thread_context.runtime = &worker.shared_;
   worker.stats_.begin_busy(worker.shared_.system().now());
   // seq_cst: the barrier that note_awake() asks for.
-  worker.thread_.exchange(gettid(), std::memory_order_seq_cst);
+  worker.thread_.exchange(this_thread(), std::memory_order_seq_cst);
   WatchdogThread::note_awake();
 }
 
@@ -446,10 +452,12 @@ void Worker::serve_mailbox() noexcept {
 }
 
 void Worker::maintain() {
-  stats_.look(shared_.system().now());
   owned_.collect();
   serve_mailbox();
-  poll_driver();
+  handle_->poll();
+  const std::int64_t now_ns = shared_.system().now();
+  stats_.look(now_ns);
+  fire_timers(now_ns);
 }
 
 Worker::Step Worker::step() {
@@ -471,14 +479,14 @@ Worker::Step Worker::step() {
 
 // --- sleeping ---------------------------------------------------------------------------------
 
-void Worker::fire_timers() noexcept {
+void Worker::fire_timers(std::int64_t system_now_ns) noexcept {
   WakeList woken;
-  wheel_->advance(shared_.clock().now(), woken);
+  wheel_->advance(shared_.clock().at(system_now_ns), woken);
 }
 
 void Worker::poll_driver() {
   handle_->poll();
-  fire_timers();
+  fire_timers(shared_.system().now());
 }
 
 std::optional<std::int64_t> Worker::park_timeout() {
@@ -516,7 +524,9 @@ void Worker::sleep_in_driver() {
   handle_->park(park_timeout());
   stats_.end_sleep();  // the barrier that note_awake() asks for
   WatchdogThread::note_awake();
-  stats_.begin_busy(shared_.system().now());
+  const std::int64_t now_ns = shared_.system().now();
+  stats_.begin_busy(now_ns);
+  fire_timers(now_ns);
 }
 
 void Worker::park() {
@@ -555,7 +565,6 @@ void Worker::look_for_work_and_sleep() {
   }
   for (;;) {
     sleep_in_driver();
-    fire_timers();
     serve_mailbox();
     const bool has_work = has_local_work();
     if (is_alone) {

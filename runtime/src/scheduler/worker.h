@@ -192,7 +192,7 @@ class Worker {
   void push_local(TaskHeader& task) noexcept;
   void stop_searching() noexcept;
   [[nodiscard]] bool has_local_work() const noexcept;
-  void fire_timers() noexcept;
+  void fire_timers(std::int64_t system_now_ns) noexcept;
   [[nodiscard]] std::optional<std::int64_t> park_timeout();
   void maintain();
   [[nodiscard]] bool is_time_up() noexcept;

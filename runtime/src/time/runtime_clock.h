@@ -24,6 +24,13 @@ class RuntimeClock {
                ? paused_at_.load(std::memory_order_acquire)
                : system_.now() + offset_.load(std::memory_order_relaxed);
   }
+  /// now() for who has just looked at the system's clock.
+  [[nodiscard]] std::int64_t at(std::int64_t system_now) const noexcept {
+    // acquire: as above.
+    return is_paused_.load(std::memory_order_acquire)
+               ? paused_at_.load(std::memory_order_acquire)
+               : system_now + offset_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] bool is_paused() const noexcept {
     return is_paused_.load(std::memory_order_acquire);
   }
