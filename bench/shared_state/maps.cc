@@ -10,12 +10,12 @@
 #include <ringo/sharded.h>
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -86,11 +86,12 @@ template <class K, class V>
 class RingoConcurrent {
  public:
   bool get(const K& key, V& value) {
-    auto found = map_.get(key);
-    if (found) {
-      value = *std::move(found);
+    std::optional<V> found = map_.get(key);
+    if (!found) {
+      return false;
     }
-    return found.has_value();
+    value = std::move(*found);
+    return true;
   }
   void set(const K& key, const V& value) { map_.insert_or_assign(key, value); }
 
@@ -117,7 +118,7 @@ class Tbb {
   }
 
  private:
-  using Map = tbb::concurrent_hash_map<K, V>;
+  using Map = tbb::concurrent_hash_map<K, V>;  // NOLINT(misc-include-cleaner): its own header
   Map map_;
 };
 #endif
@@ -142,6 +143,7 @@ constexpr std::size_t kKeys = 10'000;
 template <class Kind>
 std::vector<typename Kind::K> make_keys(std::size_t count) {
   std::vector<typename Kind::K> keys;
+  keys.reserve(count);
   for (std::uint64_t n = 0; n < count; ++n) {
     keys.push_back(Kind::key(n));
   }
@@ -158,13 +160,14 @@ struct Mix {
 template <template <class, class> class Map, class Kind>
 class Filled {
  public:
-  Filled(const std::vector<typename Kind::K>& keys) : keys_(keys) {
+  explicit Filled(const std::vector<typename Kind::K>& keys) : keys_(keys) {
     for (const auto& key : keys) {
       map_->set(key, value_);
     }
   }
   Outcome run(const Keys& drawn, const Mix& mix) {
     std::vector<Random> randoms;
+    randoms.reserve(mix.threads);
     for (std::size_t t = 0; t < mix.threads; ++t) {
       randoms.emplace_back(++seed_);
     }

@@ -141,6 +141,7 @@ Outcome run_threads(std::size_t threads, std::size_t each, Operation operation) 
   std::atomic<bool> begin{false};
   std::vector<Latencies> latencies(threads);
   std::vector<std::thread> running;
+  running.reserve(threads);
   for (std::size_t t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
       Latencies mine;

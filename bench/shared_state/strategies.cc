@@ -184,6 +184,7 @@ Task<Outcome> measure(std::shared_ptr<const Keys> keys, std::size_t each, unsign
   }
   const Stopwatch stopwatch;
   std::vector<ringo::JoinHandle<void>> tasks;
+  tasks.reserve(kTasks);
   for (std::size_t t = 0; t < kTasks; ++t) {
     tasks.push_back(ringo::spawn(use(store, keys, t, each, reads)));
   }
@@ -197,7 +198,7 @@ Task<Outcome> measure(std::shared_ptr<const Keys> keys, std::size_t each, unsign
 }
 
 template <class Store>
-void enter(Contest& contest, ringo::Runtime& runtime, std::shared_ptr<const Keys> keys,
+void enter(Contest& contest, ringo::Runtime& runtime, const std::shared_ptr<const Keys>& keys,
            std::size_t operations, unsigned reads) {
   contest.add(std::string(Store::kName), [&runtime, keys, operations, reads] {
     return runtime.block_on(measure<Store>(keys, operations / kTasks + 1, reads));

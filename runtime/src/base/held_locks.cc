@@ -6,7 +6,6 @@
 // Thread safety: a list is its thread's; the shared record is behind its own lock.
 
 #include <ringo/config.h>
-#include <ringo/detail/held_locks.h>
 #include <ringo/lock_check.h>
 
 #if !RINGO_CHECK_SUSPEND
@@ -18,6 +17,7 @@ void set_lock_check(LockCheck /*check*/) noexcept {}
 #else
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/held_locks.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
 
