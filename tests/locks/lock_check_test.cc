@@ -4,12 +4,15 @@
 // reported is kept alive here, and each that is sound beside it. (The other nets: compile_fail/.)
 
 #include <ringo/config.h>
-#include <ringo/detail/held_locks.h>
-#include <ringo/guarded.h>
-#include <ringo/join_all.h>
 #include <ringo/lock_check.h>
 #include <ringo/parking_mutex.h>
-#include <ringo/runtime.h>
+
+#include <gtest/gtest.h>
+
+#if RINGO_CHECK_SUSPEND
+
+#include <ringo/detail/held_locks.h>
+#include <ringo/guarded.h>
 #include <ringo/sharded.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/notify.h>
@@ -22,16 +25,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <utility>
-
-#include <gtest/gtest.h>
 
 #include "base/lock_order.h"
 #include "base/std_mutex_check.h"
 #include "support/co_test.h"
+
+#endif
 
 namespace ringo {
 namespace {

@@ -6,9 +6,9 @@
 #include <ringo/concurrent_map.h>
 #include <ringo/sharded.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <random>
 #include <string>

@@ -9,7 +9,6 @@
 #include <ringo/detail/held_locks.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <string>
 #include <unordered_map>
 #include <utility>

@@ -8,6 +8,8 @@
 
 #include "base/std_mutex_check.h"
 
+#include <ringo/config.h>
+
 #if RINGO_CHECK_SUSPEND
 
 #include <dlfcn.h>
