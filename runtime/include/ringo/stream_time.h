@@ -82,7 +82,8 @@ struct MakeChunks {
         co_return;
       }
       batch.push_back(item_of(first));
-      const Instant deadline = time::sleep(patience).deadline();
+      const time::Sleep patience_ends = time::sleep(patience);
+      const Instant deadline = patience_ends.deadline();
       while (batch.size() < limit) {
         Result<NextOf<S>> got = co_await time::timeout_at(deadline, source.next());
         has_ended = got && !*got;
