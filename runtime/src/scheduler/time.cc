@@ -86,7 +86,9 @@ void stop_timer(TimerEntry& entry) noexcept {
 
 std::int64_t known_deadline(const TimerEntry& entry) noexcept {
   const std::int64_t deadline =
-      entry.wheel == nullptr ? TimerEntry::kNever : entry.wheel->deadline_of(entry);
+      entry.wheel == nullptr
+          ? TimerEntry::kNever
+          : entry.wheel->deadline_of(entry, Clock::now().time_since_epoch().count());
   return deadline == TimerEntry::kNever ? LeafDescription::kNone : deadline;
 }
 

@@ -160,9 +160,13 @@ void TimerWheel::remove(TimerEntry& entry) noexcept {
   }
 }
 
-std::int64_t TimerWheel::deadline_of(const TimerEntry& entry) noexcept {
+std::int64_t TimerWheel::deadline_of(const TimerEntry& entry, std::int64_t now_ns) noexcept {
   const Guard guard(*this);
-  return entry.counts == TimerEntry::Counts::kFromZero ? entry.deadline : TimerEntry::kNever;
+  if (entry.counts == TimerEntry::Counts::kFromZero) {
+    return entry.deadline;
+  }
+  return entry.deadline > TimerEntry::kNever - now_ns ? TimerEntry::kNever
+                                                      : entry.deadline + now_ns;
 }
 
 void TimerWheel::retire() noexcept {

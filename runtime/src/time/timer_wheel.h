@@ -54,8 +54,8 @@ class TimerWheel {
   [[nodiscard]] bool insert(TimerEntry& entry, Branch& branch) noexcept;
   /// For an entry that was inserted and has not been seen fired, when it waits no longer.
   void remove(TimerEntry& entry) noexcept;
-  /// Of an entry that was inserted; kNever for a length of time that has no deadline yet.
-  [[nodiscard]] std::int64_t deadline_of(const TimerEntry& entry) noexcept;
+  /// Of an entry that was inserted; of a fresh one what it would be if it were settled now.
+  [[nodiscard]] std::int64_t deadline_of(const TimerEntry& entry, std::int64_t now_ns) noexcept;
   /// By the worker: from now on entries may be removed by other threads.
   void share() noexcept { is_shared_ = true; }
   /// Instead of the destructor of a wheel that was made by new: it goes with its last entry. What

@@ -23,8 +23,8 @@ class TimerWheel;
 [[nodiscard]] bool start_timer(TimerEntry& entry, Branch& branch);
 /// Unlinks it if it has not fired. Any thread.
 void stop_timer(TimerEntry& entry) noexcept;
-/// For a task dump: the deadline on the runtime's clock, or LeafDescription::kNone if there is none
-/// (yet).
+/// For a task dump: the deadline on the runtime's clock, or LeafDescription::kNone if there is
+/// none.
 [[nodiscard]] std::int64_t known_deadline(const TimerEntry& entry) noexcept;
 
 struct TimerEntry : ListNode {
