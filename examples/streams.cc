@@ -59,7 +59,7 @@ ringo::Task<void> watch_over() {
                                          fmt::print("stored: {}\n", fmt::join(*batch, ", "));
                                        }
                                      }),
-                           ringo::on(clock.tick(), [] { fmt::print("a second\n"); }));
+                           ringo::on(clock.tick(), [] { fmt::print("tick\n"); }));
   }
 }
 
