@@ -6,12 +6,17 @@
 
 #include <ringo/generator.h>
 #include <ringo/interval.h>
+#include <ringo/join_error.h>
 #include <ringo/join_set.h>
+#include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
+#include <ringo/result.h>
 #include <ringo/select.h>
+#include <ringo/spawn.h>
 #include <ringo/stream.h>
 #include <ringo/stream_sources.h>
 #include <ringo/sync/broadcast.h>
+#include <ringo/sync/broadcast_error.h>
 #include <ringo/sync/mpmc.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/sync/watch.h>
@@ -25,7 +30,6 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>

@@ -5,8 +5,11 @@
 //
 // Thread safety: tests.
 
+#include <ringo/detail/outcome.h>
+#include <ringo/detail/stream_stage.h>
 #include <ringo/generator.h>
 #include <ringo/select.h>
+#include <ringo/spawn.h>
 #include <ringo/stream.h>
 #include <ringo/stream_sources.h>
 #include <ringo/sync/mpsc.h>
@@ -21,6 +24,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>

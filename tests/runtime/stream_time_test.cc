@@ -7,7 +7,7 @@
 
 #include <ringo/generator.h>
 #include <ringo/result.h>
-#include <ringo/select.h>
+#include <ringo/spawn.h>
 #include <ringo/stream.h>
 #include <ringo/stream_sources.h>
 #include <ringo/stream_time.h>
@@ -16,6 +16,7 @@
 #include <ringo/time.h>
 #include <ringo/usage_error.h>
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
