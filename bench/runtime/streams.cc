@@ -5,6 +5,7 @@
 //
 // Thread safety: none; called by the main thread.
 
+#include <ringo/detail/stream_stage.h>
 #include <ringo/generator.h>
 #include <ringo/select.h>
 #include <ringo/stream.h>

@@ -9,11 +9,9 @@
 #include <ringo/join_error.h>
 #include <ringo/join_set.h>
 #include <ringo/result.h>
-#include <ringo/runtime.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
-#include <ringo/sync/mpsc_error.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>

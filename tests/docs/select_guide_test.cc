@@ -17,9 +17,9 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
+#include <expected>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>

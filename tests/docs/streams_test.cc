@@ -6,8 +6,8 @@
 // Thread safety: tests.
 
 #include <ringo/generator.h>
-#include <ringo/result.h>
 #include <ringo/select.h>
+#include <ringo/spawn.h>
 #include <ringo/stream.h>
 #include <ringo/stream_map.h>
 #include <ringo/stream_sources.h>
