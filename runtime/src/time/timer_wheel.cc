@@ -28,18 +28,6 @@ std::uint64_t tick_at_or_after(std::int64_t ns) noexcept {
              : (static_cast<std::uint64_t>(ns) + TimerWheel::kTickNs - 1) >> TimerWheel::kTickShift;
 }
 
-/// Brings what waking the task and running it will touch closer: the branch, which if it is a root
-/// is in the first line of its task's cell, and the frame that the entry is in.
-void fetch(const TimerEntry& entry) noexcept {
-  const auto* cell = reinterpret_cast<const char*>(entry.branch);
-  __builtin_prefetch(cell, 1);
-  __builtin_prefetch(cell + 64, 1);
-  __builtin_prefetch(cell + 128, 1);
-  const auto* frame = reinterpret_cast<const char*>(&entry);
-  __builtin_prefetch(frame - 64, 1);
-  __builtin_prefetch(frame - 128, 1);
-}
-
 /// Those of a word's bits that are behind one of them.
 std::uint64_t bits_behind(std::uint64_t word, unsigned bit) noexcept {
   return word & ~((std::uint64_t{2} << bit) - 1);
@@ -252,7 +240,7 @@ void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
     count = 0;
   };
   due.drain([&](TimerEntry& entry) {
-    fetch(entry);
+    __builtin_prefetch(entry.branch, 1);  // a root is in the line that its task's state is in
     batch[count++] = &entry;
     if (count == kBatch) {
       wake_batch();
