@@ -13,24 +13,28 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace ringo::detail {
 
 class InjectionQueue {
  public:
+  /// A task that was made ready by no worker of the runtime.
   void push(TaskHeader& task) noexcept {
     task.queue_next = nullptr;
-    push_chain(task, task, 1);
+    const MutexGuard guard(mutex_);
+    // relaxed, here and below: written under the lock; readers outside it want the number alone.
+    pushes_.store(pushes_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (task.owner == nullptr) {
+      unstarted_.store(unstarted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    append(task, task, 1);
   }
 
   /// Appends a chain that is linked by queue_next.
   void push_chain(TaskHeader& first, TaskHeader& last, std::size_t count) noexcept {
     const MutexGuard guard(mutex_);
-    (tail_ == nullptr ? head_ : tail_->queue_next) = &first;
-    tail_ = &last;
-    // relaxed: written under the lock; readers outside it only want a hint, and the idle protocol
-    // has its own barrier.
-    length_.store(length_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+    append(first, last, count);
   }
 
   /// Hands up to `limit` tasks to `take`, which returns false to stop (the task was not taken).
@@ -44,8 +48,12 @@ class InjectionQueue {
     while (taken < limit && head_ != nullptr) {
       TaskHeader* task = head_;
       TaskHeader* next = task->queue_next;
+      const bool is_unstarted = task->owner == nullptr;
       if (!take(*task)) {
         break;
+      }
+      if (is_unstarted) {
+        unstarted_.store(unstarted_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
       }
       ++taken;
       head_ = next;
@@ -65,15 +73,43 @@ class InjectionQueue {
     return popped;
   }
 
+  /// Under the lock: `visit` must not come back here.
+  template <class Visit>
+  void for_each(Visit visit) {
+    const MutexGuard guard(mutex_);
+    for (const TaskHeader* task = head_; task != nullptr; task = task->queue_next) {
+      visit(*task);
+    }
+  }
+
   [[nodiscard]] std::size_t length() const noexcept {
-    return length_.load(std::memory_order_relaxed);  // a hint; see push_chain()
+    return length_.load(std::memory_order_relaxed);  // a hint; see append()
+  }
+  /// How many of them have never run.
+  [[nodiscard]] std::size_t unstarted() const noexcept {
+    return unstarted_.load(std::memory_order_relaxed);
+  }
+  /// How many tasks push() was called for, ever.
+  [[nodiscard]] std::uint64_t pushes() const noexcept {
+    return pushes_.load(std::memory_order_relaxed);
   }
 
  private:
+  void append(TaskHeader& first, TaskHeader& last, std::size_t count) noexcept
+      RINGO_REQUIRES(mutex_) {
+    (tail_ == nullptr ? head_ : tail_->queue_next) = &first;
+    tail_ = &last;
+    // relaxed: written under the lock; readers outside it only want a hint, and the idle protocol
+    // has its own barrier.
+    length_.store(length_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  }
+
   Mutex mutex_;
   TaskHeader* head_ RINGO_GUARDED_BY(mutex_) = nullptr;
   TaskHeader* tail_ RINGO_GUARDED_BY(mutex_) = nullptr;
   std::atomic<std::size_t> length_{0};
+  std::atomic<std::size_t> unstarted_{0};
+  std::atomic<std::uint64_t> pushes_{0};
 };
 
 }  // namespace ringo::detail
