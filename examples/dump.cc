@@ -35,9 +35,8 @@ ringo::Task<void> transfer(std::shared_ptr<Accounts> accounts, ringo::Mutex<int>
 }
 
 ringo::Task<void> watch(ringo::CancellationToken stop) {
-  auto tick = ringo::time::interval(1h);
   co_await ringo::select(ringo::on(stop.cancelled(), [] {}),
-                         ringo::on(tick.tick(), [] { fmt::print("still here\n"); }));
+                         ringo::on(ringo::time::sleep(1h), [] { fmt::print("still here\n"); }));
 }
 
 ringo::Task<void> print_dump() {
