@@ -122,9 +122,9 @@ TEST(BlockingGuide, ALimitForTheQueue) {
 
 Task<int> sum_from_a_thread() {
   auto [tx, rx] = ringo::mpsc::channel<int>(8);
-  auto producer = ringo::spawn_blocking([tx = std::move(tx)]() mutable {
+  auto producer = ringo::spawn_blocking([sender = std::move(tx)]() mutable {
     for (int i = 1; i <= 100; ++i) {
-      if (!tx.blocking_send(i)) {
+      if (!sender.blocking_send(i)) {
         return;  // the receiver has gone
       }
     }

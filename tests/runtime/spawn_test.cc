@@ -285,6 +285,39 @@ TEST(UnhandledException, ReachesTheHandlerWithTheSpawnSite) {
   }
 }
 
+TEST(UnhandledException, ReachesTheHandlerWhereverTheHandleIsDropped) {
+  Unhandled own;
+  Unhandled other;
+  Runtime runtime = testing_support::build_runtime(
+      Builder::multi_thread().worker_threads(1).on_unhandled_exception(own.handler()));
+  Runtime second = testing_support::build_runtime(
+      Builder::multi_thread().worker_threads(1).on_unhandled_exception(other.handler()));
+  const auto ended = [&runtime] {
+    JoinHandle<void> handle = runtime.spawn(throws("lost"));
+    while (!handle.is_finished()) {
+      std::this_thread::yield();
+    }
+    return handle;
+  };
+  drop(ended());
+  EXPECT_EQ(own.count(), 1U);
+  {
+    const auto entered = second.enter();
+    drop(ended());
+  }
+  EXPECT_EQ(own.count(), 2U);
+  EXPECT_EQ(other.count(), 0U);
+
+  JoinHandle<void> outlives = ended();
+  {
+    const Runtime gone = std::move(runtime);
+  }
+  testing::internal::CaptureStderr();
+  drop(std::move(outlives));
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("lost"), std::string::npos);
+  EXPECT_EQ(own.count(), 2U);
+}
+
 TEST(UnhandledException, FetchedOneIsNotReported) {
   Unhandled unhandled;
   {

@@ -347,7 +347,8 @@ class Builder {
   /// The clock stands still from the start; see time::pause(). current_thread only.
   Builder& start_paused();
   /// What happens to an exception that leaves a detached task. The default writes it to stderr with
-  /// the task's spawn site. Called on the thread that ran the task; must not throw.
+  /// the task's spawn site. Called on the thread that ran the task or, if it had a handle when it
+  /// ended, on the one that drops that; must not throw.
   Builder& on_unhandled_exception(std::function<void(const UnhandledException&)> handler);
   /// And what follows. Default kReport.
   Builder& after_unhandled_exception(OnUnhandledException action);

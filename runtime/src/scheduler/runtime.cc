@@ -483,6 +483,7 @@ Result<Runtime> Builder::build() const {
     config.worker_threads = default_worker_threads();
   }
   auto shared = std::make_shared<detail::RuntimeShared>(std::move(config), detail::System::real());
+  shared->make_known();
   if (shared->is_current_thread()) {
     // The driver is made now, so that a kernel without io_uring shows here and not in block_on().
     RINGO_TRY_RETURN_VOID(shared->workers().front()->open_driver());

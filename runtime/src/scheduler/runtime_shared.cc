@@ -24,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -48,6 +49,23 @@ namespace {
 
 std::atomic<std::uint64_t> next_task_id{1};
 std::atomic<std::uint64_t> next_runtime_id{1};
+
+/// The runtimes that there are. A task's cell does not keep its runtime, and a handle may be
+/// dropped anywhere.
+struct LiveRuntimes {
+  Mutex mutex;
+  std::map<const Schedule*, std::weak_ptr<RuntimeShared>> runtimes RINGO_GUARDED_BY(mutex);
+};
+LiveRuntimes& live_runtimes() {
+  static auto* const kInstance = new LiveRuntimes();  // handles may outlive static destructors
+  return *kInstance;
+}
+std::shared_ptr<RuntimeShared> runtime_at(const Schedule* home) noexcept {
+  LiveRuntimes& live = live_runtimes();
+  const MutexGuard guard(live.mutex);
+  const auto found = live.runtimes.find(home);
+  return found == live.runtimes.end() ? nullptr : found->second.lock();
+}
 
 UnhandledException describe_unhandled(const TaskHeader& task,
                                       std::exception_ptr exception) noexcept {
@@ -106,7 +124,18 @@ RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
   }
 }
 
+void RuntimeShared::make_known() {
+  LiveRuntimes& live = live_runtimes();
+  const MutexGuard guard(live.mutex);
+  live.runtimes[this] = weak_from_this();
+}
+
 RuntimeShared::~RuntimeShared() {
+  {
+    LiveRuntimes& live = live_runtimes();
+    const MutexGuard guard(live.mutex);
+    live.runtimes.erase(this);
+  }
   if (watchdog_ != nullptr) {
     WatchdogThread::forget(*watchdog_);
   }
@@ -540,8 +569,13 @@ std::uint64_t current_task_id() noexcept {
 }
 
 void report_unhandled_exception(const TaskHeader& task, std::exception_ptr exception) noexcept {
-  if (thread_context.runtime != nullptr) {
-    thread_context.runtime->report_unhandled(task, std::move(exception));
+  RuntimeShared* const current = thread_context.runtime;
+  if (current != nullptr && current == task.home) {
+    current->report_unhandled(task, std::move(exception));
+  } else if (const std::shared_ptr<RuntimeShared> own = runtime_at(task.home)) {
+    own->report_unhandled(task, std::move(exception));
+  } else if (current != nullptr) {
+    current->report_unhandled(task, std::move(exception));  // of a LocalSet
   } else {
     write_unhandled(describe_unhandled(task, std::move(exception)));
   }

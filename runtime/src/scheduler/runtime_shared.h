@@ -102,6 +102,8 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   /// Nothing if the runtime is not to have one.
   void start_watchdog();
 
+  /// So that what is dropped elsewhere finds its handler. Once, when it is made.
+  void make_known();
   void report_unhandled(const TaskHeader& task, std::exception_ptr exception) noexcept;
 
   void unpark_all() noexcept;

@@ -210,8 +210,8 @@ class Worker {
   const bool is_waking_plain_;  ///< what is woken goes to the LIFO slot, and nobody counts it
   Budget fresh_budget_;         ///< its units: a slice, until the next look at the time
   TurnTimer turn_timer_;
-  unsigned lifo_runs_ = 0;      ///< since a task was last taken from a queue
-  bool is_nested_ = false;      ///< a task runs inside another that awaits it
+  unsigned lifo_runs_ = 0;  ///< since a task was last taken from a queue
+  bool is_nested_ = false;  ///< a task runs inside another that awaits it
   bool is_searching_ = false;
   bool is_closing_ = false;
   std::uint32_t until_maintenance_;    ///< tasks to run before the next look at the driver
