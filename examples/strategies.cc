@@ -81,6 +81,7 @@ ringo::Task<int> visit_often(ringo::Task<int> (*visit)(State), State state) {
 template <class State>
 ringo::Task<void> try_out(const char* name, ringo::Task<int> (*visit)(State), State state) {
   std::vector<ringo::JoinHandle<int>> tasks;
+  tasks.reserve(kTasks);
   for (int i = 0; i < kTasks; ++i) {
     tasks.push_back(ringo::spawn(visit_often(visit, state)));
   }

@@ -11,13 +11,13 @@
 #include <ringo/join_set.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
-#include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
 #include <ringo/sync/mpsc.h>
 #include <ringo/task.h>
 
 #include <atomic>
 #include <cstddef>
+#include <istream>
 #include <optional>
 #include <sstream>
 #include <string>

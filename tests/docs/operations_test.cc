@@ -9,8 +9,6 @@
 #include <ringo/metrics.h>
 #include <ringo/named.h>
 #include <ringo/runtime.h>
-#include <ringo/select.h>
-#include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/notify.h>
 #include <ringo/task.h>
@@ -21,11 +19,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 

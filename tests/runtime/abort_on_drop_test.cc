@@ -7,7 +7,6 @@
 #include <ringo/join_queue.h>
 #include <ringo/named.h>
 #include <ringo/result.h>
-#include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/oneshot.h>
 #include <ringo/task.h>

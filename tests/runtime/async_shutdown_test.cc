@@ -16,7 +16,6 @@
 #include <memory>
 #include <stdexcept>
 #include <thread>
-#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +29,6 @@ namespace {
 using namespace std::chrono_literals;
 using ringo::Builder;
 using ringo::Handle;
-using ringo::JoinHandle;
 using ringo::Runtime;
 using ringo::ShutdownResult;
 using ringo::Task;

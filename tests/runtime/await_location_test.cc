@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <source_location>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>

@@ -10,8 +10,10 @@
 
 #include <ringo/block_in_place.h>
 #include <ringo/bounded_blocking.h>
+#include <ringo/detail/block_thread.h>
 #include <ringo/join_error.h>
 #include <ringo/join_set.h>
+#include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
@@ -22,8 +24,8 @@
 #include <ringo/yield.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>

@@ -27,6 +27,7 @@
 #include "support/abort_harness.h"
 #include "support/co_test.h"
 #include "support/tracked.h"
+#include "time/runtime_clock.h"
 
 namespace ringo {
 namespace {

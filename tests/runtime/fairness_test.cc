@@ -21,11 +21,13 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "scheduler/runtime_shared.h"
+#include "scheduler/worker.h"
 #include "support/abort_harness.h"
 #include "support/random_seed.h"
 

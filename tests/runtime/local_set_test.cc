@@ -8,6 +8,7 @@
 // AbortFromAnotherThreadDropsOnItsOwn.
 
 #include <ringo/fork_join.h>
+#include <ringo/join_error.h>
 #include <ringo/join_set.h>
 #include <ringo/local_set.h>
 #include <ringo/named.h>
@@ -27,10 +28,11 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>

@@ -12,16 +12,13 @@
 #include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
 #include <ringo/task.h>
-#include <ringo/yield.h>
 
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <optional>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>

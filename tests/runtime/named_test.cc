@@ -4,6 +4,7 @@
 
 #include <ringo/detail/task_cell.h>
 #include <ringo/detail/task_core.h>
+#include <ringo/detail/task_state.h>
 #include <ringo/join_error.h>
 #include <ringo/join_set.h>
 #include <ringo/named.h>
@@ -44,6 +45,7 @@ Task<std::string> serve(Stream /*stream*/) {
 
 CO_TEST(Named, HeaderExample) {
   Stream stream;
+  // NOLINTNEXTLINE(performance-move-const-arg): as a real stream would be.
   auto handle = ringo::spawn(ringo::named("connection 17", serve(std::move(stream))));
   const JoinResult<std::string> name = co_await handle;
   CO_ASSERT_EQ(name.value(), "connection 17");

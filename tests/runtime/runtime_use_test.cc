@@ -11,7 +11,6 @@
 #include <ringo/spawn_blocking.h>
 #include <ringo/sync/mutex.h>
 #include <ringo/sync/notify.h>
-#include <ringo/sync/oneshot.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
@@ -23,7 +22,6 @@
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 

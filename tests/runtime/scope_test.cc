@@ -3,11 +3,9 @@
 // scope: children that borrow, and that nothing can outlive: not their own failure, nor abort,
 // select, timeout or shutdown of who awaits them.
 
-#include <ringo/join.h>
 #include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/scope.h>
-#include <ringo/select.h>
 #include <ringo/shield.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/notify.h>
@@ -17,17 +15,14 @@
 #include <ringo/yield.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>

@@ -7,6 +7,7 @@
 
 #include <ringo/join.h>
 #include <ringo/join_all.h>
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/select.h>
 #include <ringo/shield.h>
@@ -31,7 +32,6 @@
 #include <source_location>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>

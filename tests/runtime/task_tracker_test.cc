@@ -8,6 +8,7 @@
 // Thread safety: tests.
 
 #include <ringo/cancellation_token.h>
+#include <ringo/join_error.h>
 #include <ringo/named.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
@@ -18,11 +19,11 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
-#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 

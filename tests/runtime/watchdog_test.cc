@@ -7,6 +7,7 @@
 
 #include "scheduler/watchdog.h"
 
+#include <ringo/join_error.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/task.h>
@@ -25,7 +26,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "scheduler/runtime_shared.h"
 #include "scheduler/stall_detector.h"
 #include "support/blocking_gate.h"
 #include "support/co_test.h"

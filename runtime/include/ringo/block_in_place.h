@@ -47,6 +47,7 @@ class BlockInPlaceAwaiter final : public Leaf {
   BlockInPlaceAwaiter(F&& function, std::source_location where)
       : function_(std::move(function)), where_(where) {}
   // Before it has begun.
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor): as noexcept as the function's.
   BlockInPlaceAwaiter(BlockInPlaceAwaiter&& other)
       : function_(std::move(other.function_)), where_(other.where_) {}
   BlockInPlaceAwaiter& operator=(BlockInPlaceAwaiter&&) = delete;

@@ -42,6 +42,8 @@ namespace detail {
 template <std::uint32_t kCount>
 class ForkAwaiterBase : public ForkCore {
  public:
+  ForkAwaiterBase& operator=(ForkAwaiterBase&&) = delete;
+
   [[nodiscard]] bool await_ready() const noexcept RINGO_EXCLUDES(no_suspend) { return false; }
   template <class AwaitingPromise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<AwaitingPromise> awaiting) noexcept {
@@ -62,7 +64,6 @@ class ForkAwaiterBase : public ForkCore {
       items_[i].core = this;
     }
   }
-  ForkAwaiterBase& operator=(ForkAwaiterBase&&) = delete;
   ~ForkAwaiterBase() {
     for (ForkItem& item : items_) {
       destroy_child(item);

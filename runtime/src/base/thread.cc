@@ -41,7 +41,7 @@ int start_thread(std::size_t stack_size, std::move_only_function<void()> body) {
     error = pthread_create(&thread, &attributes, &thread_entry, kept.get());
   }
   if (error == 0) {
-    (void)kept.release();  // the thread's
+    [[maybe_unused]] auto* const given = kept.release();  // to the thread
   }
   pthread_attr_destroy(&attributes);
   return error;

@@ -18,8 +18,6 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/thread.h"

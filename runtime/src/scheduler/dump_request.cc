@@ -162,6 +162,7 @@ void DumpRequest::carry_out(Worker& worker) noexcept {
       read_branch(task.root, report.waits_at, 0);
     });
     note_answer(worker.index(), std::move(tasks), omitted);
+    // NOLINTNEXTLINE(bugprone-empty-catch): see below.
   } catch (...) {
     // Out of memory. Without an answer the worker counts as stuck: the dump is not complete.
   }

@@ -13,15 +13,14 @@
 #include <ringo/detail/promise.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/task_state.h>
-#include <ringo/runtime.h>
 
+#include <atomic>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
 #include "scheduler/runtime_shared.h"
-#include "scheduler/task_name.h"
 #include "scheduler/worker.h"
 
 namespace ringo::detail {
@@ -87,6 +86,7 @@ struct ForkTask final : TaskHeader {
 }  // namespace
 
 TaskHeader& make_fork_task(ForkItem& item, Schedule& home) noexcept {
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for it the program ends.
   auto* const task = new ForkTask(item, home);
   // acq_rel: release publishes the task to cancel(); acquire: as there.
   if (item.task.exchange(task, std::memory_order_acq_rel) != nullptr) {

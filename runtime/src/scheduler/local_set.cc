@@ -11,10 +11,12 @@
 #include <ringo/detail/task_cell.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/local_set.h>
+#include <ringo/spawn.h>
 #include <ringo/task.h>
 #include <ringo/task_local.h>
 #include <ringo/usage_error.h>
 
+#include <atomic>
 #include <memory>
 #include <source_location>
 #include <utility>
@@ -259,6 +261,7 @@ void LocalSetCloser::operator()(LocalSetCore* set) const noexcept {
     return;
   }
   auto* cell =
+      // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for it the program ends.
       new TaskCell<void>(drive_to_the_end(LocalSetOwner(set)), TaskState::kSpawnedWithHandle,
                          &thread_context.worker->shared(), std::source_location::current());
   JoinHandle<void> handle(*cell);

@@ -20,7 +20,6 @@
 #include <ringo/usage_error.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdint>

@@ -15,7 +15,9 @@
 #include <ringo/metrics.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/sync/semaphore.h>
 #include <ringo/task_local.h>
+#include <ringo/thread_annotations.h>
 #include <ringo/usage_error.h>
 
 #include <algorithm>
@@ -23,6 +25,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <expected>
 #include <map>
 #include <memory>

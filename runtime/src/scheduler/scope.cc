@@ -7,6 +7,7 @@
 #include <ringo/detail/assert.h>
 #include <ringo/detail/frame_pool.h>
 #include <ringo/detail/mutex.h>
+#include <ringo/detail/outcome.h>
 #include <ringo/detail/promise.h>
 #include <ringo/detail/scope_core.h>
 #include <ringo/detail/task_core.h>

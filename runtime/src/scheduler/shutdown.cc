@@ -8,15 +8,19 @@
 #include <ringo/detail/task_core.h>
 #include <ringo/join_error.h>
 #include <ringo/runtime.h>
+#include <ringo/spawn.h>
 #include <ringo/spawn_blocking.h>
 #include <ringo/task.h>
+#include <ringo/task_dump.h>
 #include <ringo/yield.h>
 
 #include <chrono>
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>

@@ -4,7 +4,6 @@
 
 #include <ringo/join_error.h>
 #include <ringo/task_dump.h>
-#include <ringo/time.h>
 
 #include <chrono>
 #include <cstddef>
@@ -12,6 +11,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 

@@ -15,6 +15,8 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
+#include <cstdint>
+
 #include "scheduler/runtime_shared.h"
 
 namespace ringo {

@@ -10,6 +10,7 @@
 #include <ringo/detail/mutex.h>
 #include <ringo/join_error.h>
 #include <ringo/runtime.h>
+#include <ringo/thread_annotations.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,6 +32,7 @@
 #include "base/condition.h"
 #include "base/system.h"
 #include "scheduler/runtime_shared.h"
+#include "scheduler/stall_detector.h"
 #include "scheduler/thread_probe.h"
 #include "scheduler/worker.h"
 
@@ -177,7 +179,7 @@ class WatchdogLoop {
       const MutexGuard guard(sleep_mutex_);
       if (pause) {
         WatchdogThread::is_asleep_.store(false, std::memory_order_relaxed);
-        changed_.wait(sleep_mutex_, *pause);
+        changed_.wait(sleep_mutex_, pause);
       }
       while (!pause && !is_woken_) {
         changed_.wait(sleep_mutex_);

@@ -9,11 +9,14 @@
 
 #include <ringo/detail/assert.h>
 #include <ringo/detail/context.h>
+#include <ringo/detail/fork_core.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/metrics.h>
 #include <ringo/result.h>
+#include <ringo/runtime.h>
 #include <ringo/task_local.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,9 +30,11 @@
 
 #include "ring/driver.h"
 #include "scheduler/blocking_pool.h"
+#include "scheduler/mailbox.h"
 #include "scheduler/runtime_shared.h"
 #include "scheduler/task_name.h"
 #include "scheduler/watchdog.h"
+#include "time/timer_wheel.h"
 
 namespace ringo::detail {
 namespace {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -77,7 +78,7 @@ void WorkerStats::look(std::int64_t now_ns) noexcept {
   }
   const double old = weight_of_old(runs);
   mean_ns_ = old * mean_ns_ + (1 - old) * static_cast<double>(spent_ns) / static_cast<double>(runs);
-  mean_poll_ns_.set(static_cast<std::uint64_t>(mean_ns_ + 0.5));
+  mean_poll_ns_.set(static_cast<std::uint64_t>(std::llround(mean_ns_)));
   if (!is_tuning_) {
     return;
   }

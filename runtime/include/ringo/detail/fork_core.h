@@ -126,6 +126,9 @@ void fork_without_stack(ForkItem& item) noexcept;
 /// The awaiter without its types. All children's frames exist before begin().
 class ForkCore : public PinnedLeaf {
  public:
+  ForkCore(const ForkCore&) = delete;
+  ForkCore& operator=(const ForkCore&) = delete;
+
   [[nodiscard]] bool ended() noexcept final;
   [[nodiscard]] bool cancel() noexcept final;
   [[nodiscard]] bool is_pinned() const noexcept final { return !is_finished_; }
@@ -161,8 +164,6 @@ class ForkCore : public PinnedLeaf {
 
  protected:
   explicit ForkCore(std::uint32_t count) noexcept : count_(count) {}
-  ForkCore(const ForkCore&) = delete;
-  ForkCore& operator=(const ForkCore&) = delete;
   /// The derived class destroys the children's frames first: what they have pinned lies inside.
   ~ForkCore() {
     if (branch_ != nullptr && !is_finished_) {
