@@ -78,9 +78,9 @@ ringo::Task<void> sort(std::span<std::uint64_t> numbers) {
     co_return;
   }
   const std::size_t half = numbers.size() / 2;
+  std::nth_element(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(half),
+                   numbers.end());
   co_await ringo::fork_join(sort(numbers.first(half)), sort(numbers.subspan(half)));
-  std::inplace_merge(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(half),
-                     numbers.end());
 }
 
 CO_TEST(Guide, ForkJoinSorts) {
