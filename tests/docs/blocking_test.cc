@@ -102,11 +102,11 @@ Task<bool> is_refused_when_busy(std::string text) {
 }
 
 TEST(BlockingGuide, ALimitForTheQueue) {
+  std::atomic<bool> may_end{false};  // outlives the runtime, whose jobs look at it
   ringo::Runtime runtime =
       ringo::testing_support::build_runtime(four_jobs_and_sixteen_that_wait().worker_threads(1));
   EXPECT_EQ(runtime.block_on(digest_all(std::vector<std::string>(100, "abc"))), 300U);
   EXPECT_FALSE(runtime.block_on(is_refused_when_busy("abc")));
-  std::atomic<bool> may_end{false};
   {
     const auto entered = runtime.enter();
     for (int i = 0; i < 20; ++i) {

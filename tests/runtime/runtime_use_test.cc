@@ -118,9 +118,9 @@ CO_TEST(RuntimeUse, ADestructorOfAThreadLocalVariableMayWakeATask) {
 
 TEST(RuntimeUse, BlockOnEndsUnderLoad) {
   for (const bool is_current_thread : {true, false}) {
+    std::atomic<bool> stop{false};  // outlives the runtime, whose tasks look at it
     Runtime runtime = is_current_thread ? testing_support::current_thread_runtime()
                                         : testing_support::multi_thread_runtime(2);
-    std::atomic<bool> stop{false};
     for (int i = 0; i < 50; ++i) {
       runtime.spawn(spins(stop)).detach();
     }
@@ -132,9 +132,9 @@ TEST(RuntimeUse, BlockOnEndsUnderLoad) {
 }
 
 TEST(RuntimeUse, InjectionQueueMayBeServedAtEveryStep) {
+  std::atomic<bool> stop{false};
   Runtime runtime = testing_support::build_runtime(
       Builder::multi_thread().worker_threads(1).global_queue_interval(1).event_interval(1));
-  std::atomic<bool> stop{false};
   for (int i = 0; i < 10; ++i) {
     runtime.spawn(spins(stop)).detach();
   }
