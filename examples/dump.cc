@@ -7,13 +7,12 @@
 //   example_dump serve         prints one whenever it gets SIGUSR1, until Ctrl-C:  kill -USR1 <pid>
 
 #include <ringo/ringo.h>
+#include <signal.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string_view>
-#include <utility>
 
 #include <fmt/core.h>
 

@@ -6,7 +6,6 @@
 // Thread safety: each test has a runtime of its own.
 
 #include <ringo/fork_join.h>
-#include <ringo/runtime.h>
 #include <ringo/scope.h>
 #include <ringo/task.h>
 #include <ringo/yield.h>
@@ -14,8 +13,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
-#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>

@@ -572,13 +572,16 @@ std::uint64_t current_task_id() noexcept {
 }
 
 void report_unhandled_exception(const TaskHeader& task, std::exception_ptr exception) noexcept {
-  RuntimeShared* const current = thread_context.runtime;
-  if (current != nullptr && current == task.home) {
-    current->report_unhandled(task, std::move(exception));
-  } else if (const std::shared_ptr<RuntimeShared> own = runtime_at(task.home)) {
-    own->report_unhandled(task, std::move(exception));
-  } else if (current != nullptr) {
-    current->report_unhandled(task, std::move(exception));  // of a LocalSet
+  RuntimeShared* runtime = thread_context.runtime;
+  std::shared_ptr<RuntimeShared> own;
+  if (runtime != task.home) {
+    own = runtime_at(task.home);
+    if (own != nullptr) {
+      runtime = own.get();
+    }  // else the current one's, if any: it is of a LocalSet
+  }
+  if (runtime != nullptr) {
+    runtime->report_unhandled(task, std::move(exception));
   } else {
     write_unhandled(describe_unhandled(task, std::move(exception)));
   }
