@@ -86,7 +86,7 @@ struct ForkTask final : TaskHeader {
 }  // namespace
 
 TaskHeader& make_fork_task(ForkItem& item, Schedule& home) noexcept {
-  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for it the program ends.
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory the program ends.
   auto* const task = new ForkTask(item, home);
   // acq_rel: release publishes the task to cancel(); acquire: as there.
   if (item.task.exchange(task, std::memory_order_acq_rel) != nullptr) {

@@ -261,7 +261,7 @@ void LocalSetCloser::operator()(LocalSetCore* set) const noexcept {
     return;
   }
   auto* cell =
-      // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for it the program ends.
+      // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory the program ends.
       new TaskCell<void>(drive_to_the_end(LocalSetOwner(set)), TaskState::kSpawnedWithHandle,
                          &thread_context.worker->shared(), std::source_location::current());
   JoinHandle<void> handle(*cell);
