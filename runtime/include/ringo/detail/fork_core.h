@@ -62,12 +62,14 @@ class ForkStack {
   ~ForkStack() = default;
 
   void push(ForkItem& item) noexcept {
+    const bool was_empty = deque_.looks_empty();
     if (!deque_.push(&item)) [[unlikely]] {
       promote(item);
       return;
     }
     item.place = ForkItem::Place::kStack;
-    if (!is_alone_) {
+    // Who goes to sleep looks at the stacks last, so only an item on an empty one needs a wake.
+    if (!is_alone_ && was_empty) [[unlikely]] {
       notify_thief();
     }
   }
