@@ -24,7 +24,7 @@ struct IdleModel : rl::test_suite<IdleModel, 3> {
   static constexpr int kTasks = 2;
   static constexpr std::uint32_t kWorkers = 2;
 
-  Idle idle{kWorkers, false};
+  Idle idle{kWorkers};
   Mutex queue_mutex;
   Atomic<int> queue_length{0};  // as in InjectionQueue: written under the lock, read without
   Atomic<int> tasks_left{kTasks};

@@ -20,7 +20,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/asymmetric_barrier.h"
 #include "scheduler/idle.h"
 #include "support/co_test.h"
 #include "support/gate.h"
@@ -34,13 +33,8 @@ using testing_support::Gate;
 
 // --- who sleeps -------------------------------------------------------------------------------
 
-/// With each of the two forms of its barrier.
-class IdleTest : public testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(Barriers, IdleTest,
-                         testing::Values(false, detail::has_asymmetric_barrier()));
-
-TEST_P(IdleTest, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
-  detail::Idle idle(4, GetParam());
+TEST(Idle, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
+  detail::Idle idle(4);
   EXPECT_FALSE(idle.worker_to_wake());
   EXPECT_FALSE(idle.start_sleeping(0, false));
   EXPECT_FALSE(idle.start_sleeping(1, false));
@@ -50,8 +44,8 @@ TEST_P(IdleTest, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
   EXPECT_EQ(idle.worker_to_wake(), 0U);
 }
 
-TEST_P(IdleTest, AtMostHalfSearchAndTheLastOneIsTold) {
-  detail::Idle idle(4, GetParam());
+TEST(Idle, AtMostHalfSearchAndTheLastOneIsTold) {
+  detail::Idle idle(4);
   EXPECT_TRUE(idle.try_start_searching());
   EXPECT_TRUE(idle.try_start_searching());
   EXPECT_FALSE(idle.try_start_searching());
@@ -60,8 +54,8 @@ TEST_P(IdleTest, AtMostHalfSearchAndTheLastOneIsTold) {
   EXPECT_FALSE(idle.start_sleeping(3, false));
 }
 
-TEST_P(IdleTest, WorkerThatWakesByItselfIsNoLongerWoken) {
-  detail::Idle idle(2, GetParam());
+TEST(Idle, WorkerThatWakesByItselfIsNoLongerWoken) {
+  detail::Idle idle(2);
   (void)idle.start_sleeping(0, false);
   EXPECT_TRUE(idle.is_sleeping(0));
   EXPECT_TRUE(idle.stop_sleeping(0));

@@ -10,9 +10,7 @@
 //   W3  The last searcher that goes to sleep looks at all queues once more afterwards.
 //   W4  Between "pushed" and "looked whether to wake" on the producer's side, and between "counted
 //       as asleep" and W3's look on the worker's, is a full barrier. With less, both sides may miss
-//       each other. Producers are many and W3 is rare, so where the kernel can, W3 makes the
-//       barrier for both (asymmetric_barrier.h); else each side's is a sequentially consistent
-//       read-modify-write of state_, which is the form that the model checks.
+//       each other. Producers are many, so theirs touches no memory that others write.
 // At most half of the workers search at the same time.
 //
 // Thread safety: all of it.
@@ -27,16 +25,12 @@
 #include <optional>
 #include <vector>
 
-#include "base/asymmetric_barrier.h"
-
 namespace ringo::detail {
 
 class Idle {
  public:
-  Idle(std::uint32_t workers, bool has_asymmetric_barrier)
-      : state_(std::uint64_t{workers} << kUnparkedShift),
-        workers_(workers),
-        has_asymmetric_barrier_(has_asymmetric_barrier) {
+  explicit Idle(std::uint32_t workers)
+      : state_(std::uint64_t{workers} << kUnparkedShift), workers_(workers) {
     sleepers_.reserve(workers);
   }
 
@@ -61,12 +55,12 @@ class Idle {
     {
       const MutexGuard guard(mutex_);
       const std::uint64_t change = kOneUnparked + (is_searching ? kOneSearching : 0);
-      const std::uint64_t before = state_.fetch_sub(change, std::memory_order_seq_cst);  // W4
+      const std::uint64_t before = state_.fetch_sub(change, std::memory_order_seq_cst);
       sleepers_.push_back(worker);
       is_last_searcher = is_searching && searching(before) == 1;
     }
-    if (is_last_searcher && has_asymmetric_barrier_) {
-      heavy_barrier();  // W4
+    if (is_last_searcher) {
+      full_barrier();  // W4
     }
     return is_last_searcher;
   }
@@ -119,21 +113,13 @@ class Idle {
     return searching(state) == 0 && unparked(state) < workers_;
   }
   [[nodiscard]] bool should_wake() noexcept {
-    std::uint64_t state = 0;
-    if (has_asymmetric_barrier_) {
-      light_barrier();  // W4
-      // acquire: who wakes a sleeper has seen what it did before.
-      state = state_.load(std::memory_order_acquire);
-    } else {
-      // W4. A read-modify-write, because clang makes a fence four times as dear.
-      state = state_.fetch_add(0, std::memory_order_seq_cst);
-    }
-    return is_wake_useful(state);
+    full_barrier();  // W4
+    // acquire: who wakes a sleeper has seen what it did before.
+    return is_wake_useful(state_.load(std::memory_order_acquire));
   }
 
   Atomic<std::uint64_t> state_;  ///< {unparked: 32 | searching: 32}
   const std::uint32_t workers_;
-  const bool has_asymmetric_barrier_;
   Mutex mutex_;
   std::vector<std::uint32_t> sleepers_ RINGO_GUARDED_BY(mutex_);
 };

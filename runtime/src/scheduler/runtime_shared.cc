@@ -109,8 +109,7 @@ RuntimeShared::RuntimeShared(RuntimeConfig config, System& system)
       id_(next_runtime_id.fetch_add(1, std::memory_order_relaxed)),
       system_(system),
       clock_(system),
-      // Without membarrier: the interrupts cost more than they save (docs/decisions/0017).
-      idle_(static_cast<std::uint32_t>(config_.worker_threads), false),
+      idle_(static_cast<std::uint32_t>(config_.worker_threads)),
       workers_with_tasks_(static_cast<std::uint32_t>(config_.worker_threads)),
       workers_with_operations_(static_cast<std::uint32_t>(config_.worker_threads)),
       blocking_pool_(config_.max_blocking_threads, config_.thread_keep_alive),

@@ -119,10 +119,13 @@ Result<void> Worker::move_driver_here() {
 
 // --- scheduling -------------------------------------------------------------------------------
 
-void Worker::push_local(TaskHeader& task) noexcept {
-  if (queue_.push(&task)) {
-    return;
+inline void Worker::push_local(TaskHeader& task) noexcept {
+  if (!queue_.push(&task)) [[unlikely]] {
+    overflow(task);
   }
+}
+
+void Worker::overflow(TaskHeader& task) noexcept {
   TaskHeader* first = nullptr;
   TaskHeader* last = nullptr;
   std::size_t moved = 0;
@@ -201,16 +204,8 @@ void Worker::finish(TaskHeader& task) noexcept {
   }
 }
 
-void Worker::run_task(TaskHeader& task) noexcept {
-  if (is_observed_) [[unlikely]] {
-    run<true>(task);
-  } else {
-    run<false>(task);
-  }
-}
-
 template <bool kIsObserved>
-void Worker::run(TaskHeader& task) noexcept {
+inline void Worker::run(TaskHeader& task) noexcept {
   RINGO_DCHECK(task.owner != nullptr, "a task that no worker answers for was run");
   stats_.polls.add();
   const bool is_cancelled = task.state.start_running();
@@ -232,7 +227,12 @@ void Worker::run(TaskHeader& task) noexcept {
     if constexpr (kIsObserved) {
       note_scheduled(task);
     }
-    schedule_last(task);
+    push_local(task);
+    // There is no more to do than before, and this worker goes on with the queue: nobody is woken
+    // for it. But not if it goes on with something else.
+    if (!is_alone_ && (lifo_slot_ != nullptr || is_nested_)) [[unlikely]] {
+      shared_.notify_one();
+    }
   }
 }
 
@@ -263,10 +263,11 @@ void Worker::after_run(const TaskHeader& task, std::int64_t started_ns, bool has
   }
 }
 
-void Worker::run_with_lifo(TaskHeader& task) noexcept {
+template <bool kIsObserved>
+inline void Worker::run_with_lifo(TaskHeader& task) noexcept {
   thread_context.budget = fresh_budget_;
   lifo_runs_ = 0;
-  run_task(task);
+  run<kIsObserved>(task);
   // What the task woke last runs next, on what is left of its budget.
   while (lifo_slot_ != nullptr) {
     TaskHeader* next = std::exchange(lifo_slot_, nullptr);
@@ -275,7 +276,7 @@ void Worker::run_with_lifo(TaskHeader& task) noexcept {
       break;
     }
     ++lifo_runs_;
-    run_task(*next);
+    run<kIsObserved>(*next);
   }
   thread_context.budget = Budget();
 }
@@ -290,7 +291,11 @@ bool Worker::run_awaited(TaskHeader& task) noexcept {
   ++lifo_runs_;
   is_nested_ = true;
   const NoLocalBindings no_bindings;
-  run_task(task);
+  if (is_observed_) [[unlikely]] {
+    run<true>(task);
+  } else {
+    run<false>(task);
+  }
   is_nested_ = false;
   thread_context.task = outer;
   if (!has_budget()) {
@@ -378,7 +383,7 @@ TaskHeader* Worker::take_injected() noexcept {
   return first;
 }
 
-TaskHeader* Worker::next_task() noexcept {
+inline TaskHeader* Worker::next_task() noexcept {
   if (until_injection_-- == 0) {
     until_injection_ = stats_.injection_interval() - 1;
     if (TaskHeader* injected = shared_.injection().pop()) {
@@ -430,7 +435,7 @@ TaskHeader* Worker::steal() noexcept {
   return take_injected();
 }
 
-void Worker::stop_searching() noexcept {
+inline void Worker::stop_searching() noexcept {
   if (is_searching_) {
     is_searching_ = false;
     if (shared_.idle().stop_searching()) {
@@ -478,7 +483,11 @@ Worker::Step Worker::step() {
     return Step::kNothing;
   }
   stop_searching();
-  run_with_lifo(*task);
+  if (is_observed_) [[unlikely]] {
+    run_with_lifo<true>(*task);
+  } else {
+    run_with_lifo<false>(*task);
+  }
   return Step::kWorked;
 }
 

@@ -178,11 +178,11 @@ class Worker {
   };
 
  private:
-  void run_task(TaskHeader& task) noexcept;
   template <bool kIsObserved>
   void run(TaskHeader& task) noexcept;
   [[nodiscard]] std::int64_t before_run(const TaskHeader& task) noexcept;
   void after_run(const TaskHeader& task, std::int64_t started_ns, bool has_ended) noexcept;
+  template <bool kIsObserved>
   void run_with_lifo(TaskHeader& task) noexcept;
   void finish(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* next_task() noexcept;
@@ -190,6 +190,8 @@ class Worker {
   void adopt_injected(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* steal() noexcept;
   void push_local(TaskHeader& task) noexcept;
+  /// push_local() to a queue that is full: half of it goes to the injection queue.
+  void overflow(TaskHeader& task) noexcept;
   void stop_searching() noexcept;
   [[nodiscard]] bool has_local_work() const noexcept;
   void fire_timers(std::int64_t system_now_ns) noexcept;

@@ -3,6 +3,7 @@
 // One include decides whether the lock-free code runs on real atomics or under the model checker:
 // with RINGO_MODEL defined, Atomic<T> and Plain<T> are relacy's instrumented variables.
 //
+// full_barrier() orders what the thread stored before it against what it loads after it.
 // Plain<T> marks data that is not atomic but is handed between threads; relacy reports a race on
 // it.
 
@@ -97,6 +98,10 @@ class Atomic {
   rl::atomic<T> value_;
 };
 
+inline void full_barrier() {
+  rl::atomic_thread_fence(to_model(std::memory_order_seq_cst), $);
+}
+
 template <class T>
 class Plain {
  public:
@@ -117,6 +122,15 @@ namespace ringo::detail {
 
 template <class T>
 using Atomic = std::atomic<T>;
+
+inline void full_barrier() noexcept {
+#if defined(__x86_64__) && defined(__clang__)
+  // What g++ makes of the fence. clang takes mfence, which costs four times as much.
+  __asm__ __volatile__("lock orq $0, (%%rsp)" ::: "memory", "cc");
+#else
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
 
 template <class T>
 class Plain {

@@ -77,12 +77,7 @@ struct TaskCell final : OutputCell<T> {
 
   static bool poll(TaskHeader& header) noexcept {
     auto& cell = static_cast<TaskCell&>(header);
-    if (!run_branch(cell.root, cell.body)) {
-      return false;
-    }
-    cell.output.take_from(cell.body.promise().outcome);
-    std::exchange(cell.body, nullptr).destroy();
-    return true;
+    return run_branch(cell.root, cell.body) && cell.end();
   }
 
   static bool cancel(TaskHeader& header) noexcept {
@@ -99,6 +94,13 @@ struct TaskCell final : OutputCell<T> {
     static_cast<OutputCell<T>&>(header).drop_output();
   }
   static void destroy(TaskHeader& header) noexcept { delete static_cast<TaskCell*>(&header); }
+
+  /// The body has ended. Always true. (Apart, since most polls do not come to it.)
+  [[gnu::noinline]] bool end() noexcept {
+    this->output.take_from(body.promise().outcome);
+    std::exchange(body, nullptr).destroy();
+    return true;
+  }
 
   std::coroutine_handle<Promise<T>> body;
   [[no_unique_address]] Label label;  ///< constant while the cell lives
