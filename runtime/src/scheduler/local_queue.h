@@ -70,6 +70,13 @@ class LocalQueue {
     }
   }
 
+  /// Owner. Whether `item` is what pop() would take.
+  [[nodiscard]] bool is_next(T item) const {
+    const std::uint32_t real = real_of(head_.load(std::memory_order_acquire));
+    return real != tail_.load(std::memory_order_relaxed) &&  // our own
+           slots_[real % kCapacity].get() == item;
+  }
+
   /// pop() of a queue that has no thieves.
   [[nodiscard]] bool pop_unshared(T& item) {
     // relaxed: only the owner writes either word.

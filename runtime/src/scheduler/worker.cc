@@ -281,14 +281,38 @@ inline void Worker::run_with_lifo(TaskHeader& task) noexcept {
   thread_context.budget = Budget();
 }
 
-bool Worker::run_awaited(TaskHeader& task) noexcept {
-  TaskHeader* const outer = thread_context.task;
-  if (lifo_slot_ != &task || is_nested_ || lifo_runs_ == kMaxLifoRuns || outer == nullptr ||
-      thread_context.budget.units == kUnlimitedBudget || thread_context.local_set != nullptr) {
+inline bool Worker::pop_local(TaskHeader*& task) noexcept {
+  return is_alone_ ? queue_.pop_unshared(task) : queue_.pop(task);
+}
+
+/// Takes a task that next_task() would take, but for what waits in the injection queue.
+inline bool Worker::take_if_next(TaskHeader& task) noexcept {
+  if (lifo_slot_ != nullptr) {
+    if (lifo_slot_ != &task || lifo_runs_ == kMaxLifoRuns) {
+      return false;
+    }
+    lifo_slot_ = nullptr;
+    ++lifo_runs_;
+    return true;
+  }
+  TaskHeader* next = nullptr;
+  if (!queue_.is_next(&task) || !pop_local(next)) {
     return false;
   }
-  lifo_slot_ = nullptr;
-  ++lifo_runs_;
+  if (next != &task) [[unlikely]] {
+    // A thief was faster, and this is what came after it. It has lost its place by one.
+    schedule_last(*next);
+    return false;
+  }
+  return true;
+}
+
+bool Worker::run_awaited(TaskHeader& task) noexcept {
+  TaskHeader* const outer = thread_context.task;
+  if (is_nested_ || outer == nullptr || thread_context.budget.units == kUnlimitedBudget ||
+      thread_context.local_set != nullptr || !take_if_next(task)) {
+    return false;
+  }
   is_nested_ = true;
   const NoLocalBindings no_bindings;
   if (is_observed_) [[unlikely]] {
@@ -395,7 +419,7 @@ inline TaskHeader* Worker::next_task() noexcept {
     return std::exchange(lifo_slot_, nullptr);
   }
   TaskHeader* task = nullptr;
-  if (is_alone_ ? queue_.pop_unshared(task) : queue_.pop(task)) {
+  if (pop_local(task)) {
     return task;
   }
   return take_injected();

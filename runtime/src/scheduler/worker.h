@@ -72,9 +72,10 @@ class Worker {
 
   /// Puts a task that was woken by this thread into the LIFO slot.
   void schedule_woken(TaskHeader& task) noexcept;
-  /// Runs the task inside the running one, which is about to await it, if it is in the LIFO slot:
-  /// it would be next anyway, and so neither of the two is suspended or woken for it. It counts as
-  /// a run out of the slot, and pays from the same budget. Not nested. True: it has ended.
+  /// Runs the task inside the running one, which is about to await it, if it is in the LIFO slot
+  /// or, while that is empty, at the front of the queue: it would be next anyway, and so neither of
+  /// the two is suspended or woken for it. It pays from the same budget, and a run out of the slot
+  /// counts as one. Not nested. True: it has ended.
   bool run_awaited(TaskHeader& task) noexcept;
   [[nodiscard]] bool is_in_lifo_slot(const TaskHeader& task) const noexcept {
     return lifo_slot_ == &task;
@@ -186,6 +187,8 @@ class Worker {
   void run_with_lifo(TaskHeader& task) noexcept;
   void finish(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* next_task() noexcept;
+  [[nodiscard]] bool pop_local(TaskHeader*& task) noexcept;
+  [[nodiscard]] bool take_if_next(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* take_injected() noexcept;
   void adopt_injected(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* steal() noexcept;
