@@ -87,7 +87,7 @@ TEST(LocalQueue, AgreesWithADequeOverRandomHistories) {
     int next = 0;
     for (int step = 0; step < 500; ++step) {
       int item = -1;
-      switch (random() % 5) {
+      switch (random() % 6) {
         case 0:
         case 1: {
           const bool fits = model.size() < 4;
@@ -106,6 +106,15 @@ TEST(LocalQueue, AgreesWithADequeOverRandomHistories) {
           }
           break;
         case 3:
+          ASSERT_EQ(queue.is_next(next), false);
+          ASSERT_EQ(queue.pop_back(item), !model.empty());
+          if (!model.empty()) {
+            ASSERT_EQ(item, model.back());
+            model.pop_back();
+          }
+          break;
+        case 4:
+          ASSERT_TRUE(model.empty() || queue.is_next(model.front()));
           if (model.size() == 4) {
             std::vector<int> taken;
             ASSERT_TRUE(queue.take_second_half([&taken](int i) { taken.push_back(i); }));
@@ -135,6 +144,28 @@ TEST(LocalQueue, AgreesWithADequeOverRandomHistories) {
       }
       ASSERT_EQ(queue.length(), model.size());
     }
+  }
+}
+
+TEST(LocalQueue, ItsPlacesWrap) {
+  LocalQueue<int, 8> shared;
+  LocalQueue<int, 8> alone;
+  for (int i = 0; i < 3 * 65'536; ++i) {
+    const LocalQueue<int, 8>::Index begin = shared.tail();
+    ASSERT_TRUE(shared.push(i) && shared.push(-i));
+    ASSERT_TRUE(alone.push(i) && alone.push(-i));
+    ASSERT_TRUE(shared.reaches_beyond(begin));
+    int item = 1;
+    ASSERT_TRUE(shared.pop_back(item));
+    ASSERT_EQ(item, -i);
+    ASSERT_TRUE(shared.pop(item));
+    ASSERT_EQ(item, i);
+    ASSERT_FALSE(shared.pop_back(item) || shared.pop(item));
+    ASSERT_TRUE(alone.pop_back_unshared(item));
+    ASSERT_EQ(item, -i);
+    ASSERT_TRUE(alone.pop_unshared(item));
+    ASSERT_EQ(item, i);
+    ASSERT_FALSE(alone.pop_back_unshared(item) || alone.pop_unshared(item));
   }
 }
 
@@ -168,7 +199,7 @@ TEST(LocalQueue, EachItemGoesToExactlyOneOfOwnerAndThieves) {
                queue.pop(item)) {
       ++seen[static_cast<std::size_t>(item)];
     }
-    if (next % 7 == 0 && queue.pop(item)) {
+    if (next % 7 == 0 && (next % 2 == 0 ? queue.pop(item) : queue.pop_back(item))) {
       ++seen[static_cast<std::size_t>(item)];
     }
   }

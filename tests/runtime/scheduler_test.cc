@@ -169,6 +169,70 @@ TEST(Scheduler, DisabledLifoSlotKeepsTheOrderOfSpawning) {
   EXPECT_EQ(runtime.block_on(spawns()), (std::vector<int>{0, 1, 2, 3, 4}));
 }
 
+// --- trees of tasks that spawn and join ---------------------------------------------------------
+
+struct Population {
+  int alive = 0;
+  int most = 0;
+};
+
+Task<int> count_leaves(Population& population, int height) {
+  if (height == 0) {
+    --population.alive;
+    co_return 1;
+  }
+  std::vector<JoinHandle<int>> children;
+  for (int i = 0; i < 10; ++i) {
+    population.most = std::max(population.most, ++population.alive);
+    children.push_back(spawn(count_leaves(population, height - 1)));
+  }
+  int leaves = 0;
+  for (JoinHandle<int>& child : children) {
+    leaves += (co_await child).value();
+  }
+  --population.alive;
+  co_return leaves;
+}
+
+TEST(Scheduler, TreeOfTasksIsWalkedDepthFirst) {
+  Runtime runtime = testing_support::current_thread_runtime();
+  Population population;
+  EXPECT_EQ(runtime.block_on(count_leaves(population, 4)), 10'000);
+  // Breadth first, all leaves would be alive together.
+  EXPECT_LE(population.most, 1'000);
+}
+
+Task<int> spawn_and_join_until(const bool& is_over, int limit) {
+  const auto nothing = []() -> Task<void> { co_return; };
+  int rounds = 0;
+  while (!is_over && rounds < limit) {
+    ++rounds;
+    JoinHandle<void> first = spawn(nothing());
+    JoinHandle<void> second = spawn(nothing());
+    (void)co_await first;
+    (void)co_await second;
+  }
+  co_return rounds;
+}
+
+TEST(Scheduler, JoinersDoNotStarveWhatWaitsInTheQueue) {
+  Runtime runtime = testing_support::current_thread_runtime();
+  const auto plays = []() -> Task<int> {
+    bool is_over = false;
+    const auto ends = [](bool& over) -> Task<void> {
+      over = true;
+      co_return;
+    };
+    JoinHandle<void> older = spawn(ends(is_over));
+    JoinHandle<int> joiner = spawn(spawn_and_join_until(is_over, 1'000'000));
+    const int rounds = (co_await joiner).value();
+    (void)co_await older;
+    co_return rounds;
+  };
+  constexpr int kMost = 8192;  // Worker::kMaxNewestRuns; each round takes one at least
+  EXPECT_LE(runtime.block_on(plays()), kMost + 1);
+}
+
 // --- several workers --------------------------------------------------------------------------
 
 struct Helper {

@@ -41,6 +41,8 @@ Schedule& schedule_of(RuntimeShared& runtime) noexcept;
 /// Gives the new task an id and puts it into a queue; on a runtime that shuts down it is cancelled
 /// at once instead.
 void launch(TaskHeader& task, RuntimeShared& runtime) noexcept;
+/// The running task is about to wait for the end of another: see Worker::run_newest_first().
+void run_newest_first() noexcept;
 /// Runs a task here and now, inside the running task that is about to await it, if it is the one
 /// that this worker would run next. True: it has ended. The caller keeps the task alive.
 bool run_awaited(TaskHeader& task) noexcept;
@@ -90,6 +92,7 @@ class JoinAwaiter final : public LeafAwaiter<JoinAwaiter<T>> {
       return false;
     }
     registered_ = branch.word;
+    run_newest_first();
     return true;
   }
   bool is_ended() noexcept { return cell_->state.is_complete(); }

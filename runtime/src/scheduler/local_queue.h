@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker's run queue: a ring that its owner pushes to and pops from, and from whose front other
-// workers steal half at a time. The algorithm is Tokio's (multi_thread/queue.rs).
+// A worker's run queue: a ring that its owner pushes to and pops from at either end, and from whose
+// front other workers steal half at a time. The algorithm is Tokio's (multi_thread/queue.rs), but
+// for pop_back().
 //
-//   head_   {steal: 32 | real: 32}   real: next to pop. steal: first slot that a thief still copies
-//                                    from; equal to real when nobody steals.
+//   head_   {version: 32 | steal: 16 | real: 16}
+//           real: next to pop. steal: first slot that a thief still copies from; equal to real when
+//           nobody steals. version: the owner's operations.
 //   tail_   next to push, written by the owner only
 //
 //      ... free | being stolen | queued | free ...
@@ -13,7 +15,11 @@
 // Invariants
 //   Q1  Slots in [steal, tail) are not overwritten: push compares the tail with `steal`.
 //   Q2  Only one thief at a time copies from a queue; others go elsewhere.
-//   Q3  A slot is read by whoever moved `real` past it, and by nobody else.
+//   Q3  A slot is read by whoever moved `real` past it, or took it from the back, and by nobody
+//       else.
+//   Q4  A thief's claim counts from the tail that it read after the head. It fails if the owner has
+//       popped since, at either end: each of its pops makes a new version. pop_back() lowers the
+//       tail before it does so, so that who sees the version sees the tail.
 //
 // Capacity is a parameter so that the model and the tests overflow it in a few steps.
 
@@ -27,11 +33,15 @@
 
 namespace ringo::detail {
 
-template <class T, std::uint32_t kCapacity>
+template <class T, std::uint16_t kCapacity>
 class LocalQueue {
-  static_assert((kCapacity & (kCapacity - 1)) == 0, "the capacity is a power of two");
+  static_assert((kCapacity & (kCapacity - 1)) == 0 && kCapacity <= 1U << 14,
+                "the capacity is a power of two, and indices may wrap");
 
  public:
+  /// A place in the queue since its beginning, modulo 2^16.
+  using Index = std::uint16_t;
+
   LocalQueue() = default;
   LocalQueue(const LocalQueue&) = delete;
   LocalQueue& operator=(const LocalQueue&) = delete;
@@ -41,51 +51,95 @@ class LocalQueue {
   [[nodiscard]] bool push(T item) {
     // acquire: pairs with the thief's release when it has copied, so that its slots may be reused.
     const std::uint64_t head = head_.load(std::memory_order_acquire);
-    const std::uint32_t tail = tail_.load(std::memory_order_relaxed);  // our own
-    if (tail - steal_of(head) >= kCapacity) {
+    const Index tail = tail_.load(std::memory_order_relaxed);  // our own
+    if (distance(steal_of(head), tail) >= kCapacity) {
       return false;
     }
     slots_[tail % kCapacity].set(item);
     // release: publishes the slot to thieves.
-    tail_.store(tail + 1, std::memory_order_release);
+    tail_.store(after(tail, 1), std::memory_order_release);
     return true;
   }
 
-  /// Owner. False: empty.
+  /// Owner. The oldest. False: empty.
   [[nodiscard]] bool pop(T& item) {
     std::uint64_t head = head_.load(std::memory_order_acquire);
     for (;;) {
-      const std::uint32_t steal = steal_of(head);
-      const std::uint32_t real = real_of(head);
+      const Index steal = steal_of(head);
+      const Index real = real_of(head);
       if (real == tail_.load(std::memory_order_relaxed)) {  // our own
         return false;
       }
-      const std::uint64_t next = steal == real ? pack(real + 1, real + 1) : pack(steal, real + 1);
+      const Index next = after(real, 1);
       // acq_rel, acquire: orders us with thieves, who move the same word.
-      if (head_.compare_exchange_weak(head, next, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
+      if (head_.compare_exchange_weak(head, renewed(head, steal == real ? next : steal, next),
+                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
         item = slots_[real % kCapacity].get();
         return true;
       }
     }
   }
 
+  /// Owner. The newest. False: empty.
+  [[nodiscard]] bool pop_back(T& item) {
+    std::uint64_t head = head_.load(std::memory_order_acquire);
+    const Index tail = tail_.load(std::memory_order_relaxed);  // our own
+    if (real_of(head) == tail) {
+      return false;
+    }
+    const Index last = after(tail, -1);
+    // release, and before the new version: Q4.
+    tail_.store(last, std::memory_order_release);
+    while (real_of(head) != tail) {
+      // acq_rel, acquire: as in pop().
+      if (head_.compare_exchange_weak(head, renewed(head, steal_of(head), real_of(head)),
+                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
+        item = slots_[last % kCapacity].get();
+        return true;
+      }
+    }
+    tail_.store(tail, std::memory_order_release);  // thieves have taken all of it
+    return false;
+  }
+
   /// Owner. Whether `item` is what pop() would take.
   [[nodiscard]] bool is_next(T item) const {
-    const std::uint32_t real = real_of(head_.load(std::memory_order_acquire));
+    const Index real = real_of(head_.load(std::memory_order_acquire));
     return real != tail_.load(std::memory_order_relaxed) &&  // our own
            slots_[real % kCapacity].get() == item;
   }
 
+  /// Owner. Where the next item will be.
+  [[nodiscard]] Index tail() const {
+    return tail_.load(std::memory_order_relaxed);  // our own
+  }
+  /// Owner. Whether the tail is beyond a place that it had before, less than 2^15 items ago.
+  [[nodiscard]] bool reaches_beyond(Index place) const {
+    return static_cast<std::int16_t>(tail() - place) > 0;
+  }
+
   /// pop() of a queue that has no thieves.
   [[nodiscard]] bool pop_unshared(T& item) {
-    // relaxed: only the owner writes either word.
-    const std::uint32_t real = real_of(head_.load(std::memory_order_relaxed));
-    if (real == tail_.load(std::memory_order_relaxed)) {
+    // relaxed, here and below: only the owner writes either word.
+    const std::uint64_t head = head_.load(std::memory_order_relaxed);
+    const Index real = real_of(head);
+    if (real == tail()) {
       return false;
     }
     item = slots_[real % kCapacity].get();
-    head_.store(pack(real + 1, real + 1), std::memory_order_relaxed);
+    const Index next = after(real, 1);
+    head_.store(renewed(head, next, next), std::memory_order_relaxed);
+    return true;
+  }
+  /// pop_back() of a queue that has no thieves.
+  [[nodiscard]] bool pop_back_unshared(T& item) {
+    const Index tail = this->tail();
+    if (real_of(head_.load(std::memory_order_relaxed)) == tail) {
+      return false;
+    }
+    const Index last = after(tail, -1);
+    item = slots_[last % kCapacity].get();
+    tail_.store(last, std::memory_order_relaxed);
     return true;
   }
 
@@ -94,91 +148,95 @@ class LocalQueue {
   /// back. False: a thief is at work, so there will be room soon; nothing was taken.
   template <class Take>
   [[nodiscard]] bool take_second_half(Take take) {
-    const std::uint32_t tail = tail_.load(std::memory_order_relaxed);  // our own
-    const std::uint32_t first = tail - kCapacity;
-    std::uint64_t expected = pack(first, first);
+    const Index tail = this->tail();
+    const Index first = after(tail, -kCapacity);
+    std::uint64_t head = head_.load(std::memory_order_relaxed);  // the exchange decides
     // release: as every change of the word. A failure means that a thief came, or has been here.
-    if (!head_.compare_exchange_strong(expected, pack(tail, tail), std::memory_order_acq_rel,
+    if (steal_of(head) != first || real_of(head) != first ||
+        !head_.compare_exchange_strong(head, renewed(head, tail, tail), std::memory_order_acq_rel,
                                        std::memory_order_relaxed)) {
       return false;
     }
     // All slots are ours. Those of the first half are where a push of the same items would put
     // them, a lap later, so that giving them back is one store.
-    constexpr std::uint32_t kHalf = kCapacity / 2;
-    for (std::uint32_t i = kHalf; i < kCapacity; ++i) {
-      take(slots_[(first + i) % kCapacity].get());
+    constexpr int kHalf = kCapacity / 2;
+    for (int i = kHalf; i < kCapacity; ++i) {
+      take(slots_[after(first, i) % kCapacity].get());
     }
     // release: publishes them to thieves again.
-    tail_.store(tail + kHalf, std::memory_order_release);
+    tail_.store(after(tail, kHalf), std::memory_order_release);
     return true;
   }
 
   /// Thief: moves half of this queue (rounded up) into `into`, its own, and takes the last of them
   /// out as `item`. Returns how many were moved, `item` included.
   std::uint32_t steal_into(LocalQueue& into, T& item) {
-    const std::uint32_t into_tail = into.tail_.load(std::memory_order_relaxed);  // our own
-    const std::uint32_t into_used =
-        into_tail - steal_of(into.head_.load(std::memory_order_acquire));
-    if (into_used > kCapacity / 2) {
+    const Index into_tail = into.tail();
+    if (distance(steal_of(into.head_.load(std::memory_order_acquire)), into_tail) > kCapacity / 2) {
       return 0;
     }
     std::uint64_t head = head_.load(std::memory_order_acquire);
-    std::uint32_t count = 0;
-    std::uint32_t first = 0;
-    std::uint64_t claimed = 0;
+    int count = 0;
+    Index first = 0;
     for (;;) {
-      const std::uint32_t real = real_of(head);
+      first = real_of(head);
       // acquire: pairs with push(), the slots are visible.
-      const std::uint32_t tail = tail_.load(std::memory_order_acquire);
-      if (steal_of(head) != real) {
+      const Index tail = tail_.load(std::memory_order_acquire);
+      if (steal_of(head) != first) {
         return 0;  // Q2
       }
-      count = tail - real;
+      count = distance(first, tail);
       count -= count / 2;
       if (count == 0 || count > kCapacity / 2) {
         return 0;  // empty, or head and tail were read too far apart
       }
-      first = real;
-      claimed = pack(real, real + count);
-      if (head_.compare_exchange_weak(head, claimed, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
+      if (head_.compare_exchange_weak(head, moved(head, first, after(first, count)),
+                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
         break;
       }
     }
-    for (std::uint32_t i = 0; i + 1 < count; ++i) {
-      into.slots_[(into_tail + i) % kCapacity].set(slots_[(first + i) % kCapacity].get());
+    for (int i = 0; i + 1 < count; ++i) {
+      into.slots_[after(into_tail, i) % kCapacity].set(slots_[after(first, i) % kCapacity].get());
     }
-    item = slots_[(first + count - 1) % kCapacity].get();
+    item = slots_[after(first, count - 1) % kCapacity].get();
     // Give the slots back: steal catches up with real, which the owner may have moved on.
-    std::uint64_t now = claimed;
-    while (!head_.compare_exchange_weak(now, pack(real_of(now), real_of(now)),
-                                        std::memory_order_acq_rel, std::memory_order_acquire)) {
+    head = head_.load(std::memory_order_relaxed);  // the exchange decides
+    while (!head_.compare_exchange_weak(head, moved(head, real_of(head), real_of(head)),
+                                        std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
     if (count > 1) {
       // release: publishes the items to thieves of the thief.
-      into.tail_.store(into_tail + count - 1, std::memory_order_release);
+      into.tail_.store(after(into_tail, count - 1), std::memory_order_release);
     }
-    return count;
+    return static_cast<std::uint32_t>(count);
   }
 
   /// Any thread; may be out of date when it returns.
   [[nodiscard]] std::uint32_t length() const {
     const std::uint64_t head = head_.load(std::memory_order_acquire);
-    const std::uint32_t count = tail_.load(std::memory_order_acquire) - real_of(head);
-    return count > kCapacity ? 0 : count;
+    const int count = distance(real_of(head), tail_.load(std::memory_order_acquire));
+    return count > kCapacity ? 0 : static_cast<std::uint32_t>(count);
   }
 
  private:
-  static std::uint64_t pack(std::uint32_t steal, std::uint32_t real) {
-    return (std::uint64_t{steal} << 32) | real;
+  static constexpr unsigned kVersionShift = 32;
+  static constexpr std::uint64_t kVersions = ~std::uint64_t{0} << kVersionShift;
+
+  /// `head` with its ends elsewhere: by a thief.
+  static std::uint64_t moved(std::uint64_t head, Index steal, Index real) {
+    return (head & kVersions) | (std::uint64_t{steal} << 16) | real;
   }
-  static std::uint32_t steal_of(std::uint64_t head) {
-    return static_cast<std::uint32_t>(head >> 32);
+  /// And by the owner.
+  static std::uint64_t renewed(std::uint64_t head, Index steal, Index real) {
+    return moved(head + (std::uint64_t{1} << kVersionShift), steal, real);
   }
-  static std::uint32_t real_of(std::uint64_t head) { return static_cast<std::uint32_t>(head); }
+  static Index steal_of(std::uint64_t head) { return static_cast<Index>(head >> 16); }
+  static Index real_of(std::uint64_t head) { return static_cast<Index>(head); }
+  static Index after(Index place, int by) { return static_cast<Index>(place + by); }
+  static int distance(Index from, Index to) { return static_cast<Index>(to - from); }
 
   alignas(64) Atomic<std::uint64_t> head_{0};
-  alignas(64) Atomic<std::uint32_t> tail_{0};
+  alignas(64) Atomic<Index> tail_{0};
   std::array<Plain<T>, kCapacity> slots_{};
 };
 

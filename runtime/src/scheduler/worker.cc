@@ -228,6 +228,7 @@ inline void Worker::run(TaskHeader& task) noexcept {
       note_scheduled(task);
     }
     push_local(task);
+    is_newest_first_ = false;  // it has others go first
     // There is no more to do than before, and this worker goes on with the queue: nobody is woken
     // for it. But not if it goes on with something else.
     if (!is_alone_ && (lifo_slot_ != nullptr || is_nested_)) [[unlikely]] {
@@ -267,6 +268,7 @@ template <bool kIsObserved>
 inline void Worker::run_with_lifo(TaskHeader& task) noexcept {
   thread_context.budget = fresh_budget_;
   lifo_runs_ = 0;
+  turn_began_at_ = queue_.tail();
   run<kIsObserved>(task);
   // What the task woke last runs next, on what is left of its budget.
   while (lifo_slot_ != nullptr) {
@@ -407,6 +409,30 @@ TaskHeader* Worker::take_injected() noexcept {
   return first;
 }
 
+void Worker::run_newest_first() noexcept {
+  if (!is_newest_first_ && shared_.config().is_lifo_slot_enabled &&
+      stats_.polls.get() >= newest_again_at_) {
+    is_newest_first_ = true;
+    newest_until_ = turn_began_at_;
+    newest_left_ = kMaxNewestRuns;
+    newest_since_ns_ = 0;
+  }
+}
+
+TaskHeader* Worker::take_newest() noexcept {
+  TaskHeader* task = nullptr;
+  if (queue_.reaches_beyond(newest_until_)) {
+    if (newest_left_ == 0) {
+      newest_again_at_ = stats_.polls.get() + queue_.length();
+    } else if (is_alone_ ? queue_.pop_back_unshared(task) : queue_.pop_back(task)) {
+      --newest_left_;
+      return task;
+    }
+  }
+  is_newest_first_ = false;
+  return nullptr;
+}
+
 inline TaskHeader* Worker::next_task() noexcept {
   if (until_injection_-- == 0) {
     until_injection_ = stats_.injection_interval() - 1;
@@ -419,6 +445,9 @@ inline TaskHeader* Worker::next_task() noexcept {
     return std::exchange(lifo_slot_, nullptr);
   }
   TaskHeader* task = nullptr;
+  if (is_newest_first_ && (task = take_newest()) != nullptr) {
+    return task;
+  }
   if (pop_local(task)) {
     return task;
   }
@@ -491,6 +520,13 @@ void Worker::maintain() {
   handle_->poll();
   const std::int64_t now_ns = shared_.system().now();
   stats_.look(now_ns);
+  if (is_newest_first_) {
+    if (newest_since_ns_ == 0) {
+      newest_since_ns_ = now_ns;
+    } else if (now_ns - newest_since_ns_ >= kMaxNewestNs) {
+      newest_left_ = 0;
+    }
+  }
   fire_timers(now_ns);
 }
 
@@ -673,6 +709,12 @@ WorkerMetrics Worker::metrics() const {
 bool run_awaited(TaskHeader& task) noexcept {
   Worker* worker = thread_context.worker;
   return worker != nullptr && worker->run_awaited(task);
+}
+
+void run_newest_first() noexcept {
+  if (Worker* worker = thread_context.worker; worker != nullptr) {
+    worker->run_newest_first();
+  }
 }
 
 bool is_in_lifo_slot(const TaskHeader& task) noexcept {

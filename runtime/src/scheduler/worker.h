@@ -41,6 +41,10 @@ class Worker {
   /// How many tasks may run out of the LIFO slot in a row, so that two tasks that wake each other
   /// cannot keep the others waiting.
   static constexpr unsigned kMaxLifoRuns = 3;
+  /// How many tasks may be taken from the back of the queue, and for about how long, until all that
+  /// wait in it have had a turn.
+  static constexpr std::uint32_t kMaxNewestRuns = 8192;
+  static constexpr std::int64_t kMaxNewestNs = 1'000'000;
   static constexpr std::uint64_t kTaskIdBlock = 1024;
   /// After how many operations a task looks at the time, unless they are slow.
   static constexpr std::uint32_t kMaxSlice = 32;
@@ -77,6 +81,11 @@ class Worker {
   /// the two is suspended or woken for it. It pays from the same budget, and a run out of the slot
   /// counts as one. Not nested. True: it has ended.
   bool run_awaited(TaskHeader& task) noexcept;
+  /// A task waits for the end of another. What was pushed since its turn began runs next, the last
+  /// first: most likely those are the tasks that it has spawned and joins, or theirs. So a tree of
+  /// tasks that spawn and join is walked depth first, and what is alive of it stays small. Within
+  /// the two limits above; then the queue as it is has its turn.
+  void run_newest_first() noexcept;
   [[nodiscard]] bool is_in_lifo_slot(const TaskHeader& task) const noexcept {
     return lifo_slot_ == &task;
   }
@@ -188,6 +197,7 @@ class Worker {
   void finish(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* next_task() noexcept;
   [[nodiscard]] bool pop_local(TaskHeader*& task) noexcept;
+  [[nodiscard]] TaskHeader* take_newest() noexcept;
   [[nodiscard]] bool take_if_next(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* take_injected() noexcept;
   void adopt_injected(TaskHeader& task) noexcept;
@@ -215,8 +225,14 @@ class Worker {
   const bool is_waking_plain_;  ///< what is woken goes to the LIFO slot, and nobody counts it
   Budget fresh_budget_;         ///< its units: a slice, until the next look at the time
   TurnTimer turn_timer_;
-  unsigned lifo_runs_ = 0;  ///< since a task was last taken from a queue
-  bool is_nested_ = false;  ///< a task runs inside another that awaits it
+  unsigned lifo_runs_ = 0;             ///< since a task was last taken from a queue
+  Queue::Index turn_began_at_ = 0;     ///< the queue's tail when a task was last taken from it
+  bool is_newest_first_ = false;       ///< see run_newest_first()
+  Queue::Index newest_until_ = 0;      ///< what lies before it in the queue is not meant
+  std::uint32_t newest_left_ = 0;      ///< how many more may be taken from the back
+  std::int64_t newest_since_ns_ = 0;   ///< when it was first noticed by maintain(); 0: not yet
+  std::uint64_t newest_again_at_ = 0;  ///< not before so many polls
+  bool is_nested_ = false;             ///< a task runs inside another that awaits it
   bool is_searching_ = false;
   bool is_closing_ = false;
   std::uint32_t until_maintenance_;    ///< tasks to run before the next look at the driver
