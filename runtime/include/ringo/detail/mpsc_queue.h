@@ -131,7 +131,7 @@ class MpscQueue {
   }
   void stop_waiting() noexcept { consumer_.reset(); }
   /// Any thread: wakes the consumer if it waits.
-  void wake_consumer() noexcept { consumer_.take().wake(); }
+  void wake_consumer() noexcept { consumer_.take().wake_last(); }
 
   /// Consumer: whether that state knows of a value that has not been taken.
   [[nodiscard]] bool is_behind(MpscGate::State state) const noexcept {
@@ -177,7 +177,9 @@ class MpscQueue {
   // noexcept all the way down.
 
   Block* make_block(std::uint64_t first) noexcept {
-    RINGO_CHECK(first - consumed() < kMaxLength, "an mpsc channel holds more than 2^31 values");
+    // Signed: meanwhile another may have made the block, and the consumer have read part of it.
+    RINGO_CHECK(static_cast<std::int64_t>(first - consumed()) < std::int64_t{kMaxLength},
+                "an mpsc channel holds more than 2^31 values");
     if (spare_.load(std::memory_order_relaxed) != nullptr) {  // a hint
       // acquire: pairs with recycle(): the block is as new.
       if (Block* block = spare_.exchange(nullptr, std::memory_order_acquire); block != nullptr) {
