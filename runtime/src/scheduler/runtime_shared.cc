@@ -172,6 +172,14 @@ void RuntimeShared::schedule(TaskHeader& task) noexcept {
   }
 }
 
+void RuntimeShared::schedule_last(TaskHeader& task) noexcept {
+  if (Worker* worker = thread_context.worker; worker != nullptr && &worker->shared() == this) {
+    worker->schedule_behind(task);
+  } else {
+    push_remote(task);
+  }
+}
+
 void RuntimeShared::launch(TaskHeader& task) noexcept {
   Worker* worker = thread_context.worker;
   if (worker != nullptr && &worker->shared() != this) {

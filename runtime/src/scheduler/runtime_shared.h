@@ -71,6 +71,7 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
 
   /// Schedule: from this runtime's workers into their own queues, from elsewhere by injection.
   void schedule(TaskHeader& task) noexcept override;
+  void schedule_last(TaskHeader& task) noexcept override;
   /// First scheduling of a new task, unless the runtime shuts down: then it is cancelled here.
   void launch(TaskHeader& task) noexcept;
 

@@ -162,6 +162,15 @@ void Worker::schedule_woken(TaskHeader& task) noexcept {
   }
 }
 
+void Worker::schedule_behind(TaskHeader& task) noexcept {
+  if (!has_local_work()) {
+    schedule_woken(task);
+  } else {
+    note_scheduled(task);
+    schedule_last(task);
+  }
+}
+
 void Worker::schedule_last(TaskHeader& task) noexcept {
   push_local(task);
   if (!is_alone_) {

@@ -89,6 +89,9 @@ class Worker {
   [[nodiscard]] bool is_in_lifo_slot(const TaskHeader& task) const noexcept {
     return lifo_slot_ == &task;
   }
+  /// Puts a task that was woken by this thread behind all that is ready here. If that is nothing it
+  /// is next, and nobody else need be told of it.
+  void schedule_behind(TaskHeader& task) noexcept;
   /// Puts a task at the back of the local queue.
   void schedule_last(TaskHeader& task) noexcept;
   /// Answers from now on for a task that the calling thread has spawned and not cancelled. Whatever

@@ -130,7 +130,8 @@ class MpscQueue {
     return gate_.start_receiver_wait();
   }
   void stop_waiting() noexcept { consumer_.reset(); }
-  /// Any thread: wakes the consumer if it waits.
+  /// Any thread: wakes the consumer if it waits. It runs behind what is ready now: others of those
+  /// may be about to send as well, and then it finds all of that at once.
   void wake_consumer() noexcept { consumer_.take().wake_last(); }
 
   /// Consumer: whether that state knows of a value that has not been taken.

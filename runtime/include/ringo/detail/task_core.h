@@ -47,6 +47,9 @@ class Schedule {
  public:
   /// Puts a task whose NOTIFIED bit the caller has just set into a run queue. Any thread.
   virtual void schedule(TaskHeader& task) noexcept = 0;
+  /// The same for a task that had better find much to do than run soon: it goes behind the tasks
+  /// that are ready.
+  virtual void schedule_last(TaskHeader& task) noexcept { schedule(task); }
 
  protected:
   ~Schedule() = default;
@@ -280,8 +283,24 @@ class Waker {
 
   /// Wakes the branch and gives the reference up.
   void wake() noexcept {
+    if (TaskHeader* task = notify()) {
+      task->home->schedule(*task);
+    }
+  }
+  /// The same by Schedule::schedule_last().
+  void wake_last() noexcept {
+    if (TaskHeader* task = notify()) {
+      task->home->schedule_last(*task);
+    }
+  }
+
+ private:
+  explicit Waker(BranchWord word) noexcept : word_(word) {}
+
+  /// The task, if it must be scheduled.
+  [[nodiscard]] TaskHeader* notify() noexcept {
     if (word_ == 0) {
-      return;
+      return nullptr;
     }
     const Branch branch(std::exchange(word_, 0));
     TaskHeader& task = branch.task();
@@ -290,13 +309,9 @@ class Waker {
     const bool must_schedule = task.state.notify_and_release(freed);
     if (freed) {
       task.kind->destroy(task);
-    } else if (must_schedule) {
-      task.home->schedule(task);
     }
+    return must_schedule && !freed ? &task : nullptr;
   }
-
- private:
-  explicit Waker(BranchWord word) noexcept : word_(word) {}
 
   BranchWord word_ = 0;
 };
