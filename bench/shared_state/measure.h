@@ -178,7 +178,7 @@ Outcome run_threads(std::size_t threads, std::size_t each, Operation operation) 
 
 struct Settings {
   bool is_quick = false;
-  [[nodiscard]] std::size_t rounds() const noexcept { return is_quick ? 1 : 9; }
+  [[nodiscard]] std::size_t rounds() const noexcept { return is_quick ? 1 : 5; }
   [[nodiscard]] std::size_t scaled(std::size_t full) const noexcept {
     return is_quick ? full / 100 + 1 : full;
   }
@@ -229,6 +229,8 @@ class Contest {
 
 void run_locks(const Settings& settings);
 void run_maps(const Settings& settings);
+void run_large_maps(const Settings& settings);
+void run_growth(const Settings& settings);
 void run_strategies(const Settings& settings);
 
 }  // namespace bench
