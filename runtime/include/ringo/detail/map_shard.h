@@ -6,7 +6,7 @@
 // by small pieces.
 //
 //   directory        segments                      a bit of the hash
-//   00 --------------> [ ...0 ]   depth 1          0..15   bucket within the segment
+//   00 --------------> [ ...0 ]   depth 1          0..     bucket within the segment
 //   01 --------------> [ ..01 ]   depth 2          16..22  tag
 //   10 ----^                                       24..    directory
 //   11 --------------> [ ..11 ]   depth 2          ..63    shard
