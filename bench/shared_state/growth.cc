@@ -5,10 +5,13 @@
 //
 // Thread safety: none; called by the main thread.
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,6 +36,12 @@ Outcome grow(const std::vector<typename Kind::K>& keys, std::size_t threads) {
   const std::size_t each = keys.size() / threads;
   return run_threads(threads, each,
                      [&](std::size_t t, std::size_t i) { map->set(keys[t * each + i], value); });
+}
+
+/// What the one before has freed lies about in small pieces: without this, the order in which they
+/// take turns decides who finds memory in one piece.
+void tidy_heap() {
+  malloc_trim(0);
 }
 
 /// Each thread has half of its keys in the map, adds one and removes the oldest.
@@ -65,6 +74,7 @@ void compare_growth(const Settings& settings, std::size_t count) {
         Contest contest;
         const auto add = [&]<template <class, class> class Map>(std::string_view name) {
           contest.add(std::string(name), [&, is_churn, threads] {
+            tidy_heap();
             return is_churn ? churn<Map, Kind>(keys, threads) : grow<Map, Kind>(keys, threads);
           });
         };
