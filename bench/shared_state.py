@@ -21,12 +21,12 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PARTS = ("locks", "maps", "strategies")
+PARTS = ("locks", "maps", "large_maps", "growth", "strategies")
 TITLES = {
     "uncontended": "one thread, lock and unlock",
     "locks": "contended lock; `outside`: steps of work between two critical sections",
-    "maps": "maps of 10,000 keys; `reads`: share of look-ups in percent",
-    "growth": "300,000 new keys into an empty map",
+    "maps": "maps of `count` keys; `reads`: share of look-ups in percent",
+    "growth": "`count` new keys into an empty map; churn: half of them there, one added and one removed",
     "strategies": "32 tasks share a map of 10,000 numbers; `reads` in percent",
 }
 FIGURES = ("ns", "cpu", "p50", "p99", "p999")

@@ -92,7 +92,7 @@ void compare_uncontended(const Settings& settings) {
 
 void run_locks(const Settings& settings) {
   compare_uncontended(settings);
-  const std::size_t operations = settings.scaled(200'000);
+  const std::size_t operations = settings.scaled(1'000'000);
   for (const std::size_t threads : {1U, 2U, 4U, 8U}) {
     for (const int outside : {0, 400}) {
       Contest contest;

@@ -3,7 +3,7 @@
 // What sharing state costs: locks, maps, and whole strategies. bench/shared_state.py runs it again
 // and again, and makes tables and plots of it.
 //
-//   bench_shared_state locks|maps|strategies     one JSON object a line
+//   bench_shared_state locks|maps|large_maps|growth|strategies     one JSON object a line
 
 #include <cstdlib>
 #include <string_view>
@@ -21,10 +21,14 @@ int main(int argc, char** argv) {
     bench::run_locks(settings);
   } else if (part == "maps") {
     bench::run_maps(settings);
+  } else if (part == "large_maps") {
+    bench::run_large_maps(settings);
+  } else if (part == "growth") {
+    bench::run_growth(settings);
   } else if (part == "strategies") {
     bench::run_strategies(settings);
   } else {
-    fmt::print(stderr, "bench_shared_state locks|maps|strategies\n");
+    fmt::print(stderr, "bench_shared_state locks|maps|large_maps|growth|strategies\n");
     return 2;
   }
   return 0;

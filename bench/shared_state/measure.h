@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -133,6 +135,25 @@ class Stopwatch {
   std::int64_t cpu_start_ = cpu_ns();
 };
 
+/// Binds the calling thread to one of the processors that it may use, each in turn: threads that
+/// are to meet must not be put on one processor because another is busy.
+inline void spread_over_processors(std::size_t thread) noexcept {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+    return;  // then the kernel spreads them
+  }
+  auto skip = thread % static_cast<std::size_t>(CPU_COUNT(&allowed));
+  for (std::size_t processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (CPU_ISSET(processor, &allowed) && skip-- == 0) {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(processor, &one);
+      sched_setaffinity(0, sizeof(one), &one);
+      return;
+    }
+  }
+}
+
 /// Runs operation(thread, i) `each` times in each of `threads` threads that begin together.
 template <class Operation>
 Outcome run_threads(std::size_t threads, std::size_t each, Operation operation) {
@@ -144,6 +165,7 @@ Outcome run_threads(std::size_t threads, std::size_t each, Operation operation) 
   running.reserve(threads);
   for (std::size_t t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
+      spread_over_processors(t);
       Latencies mine;
       ready.fetch_add(1);
       while (!begin.load()) {
@@ -178,7 +200,7 @@ Outcome run_threads(std::size_t threads, std::size_t each, Operation operation) 
 
 struct Settings {
   bool is_quick = false;
-  [[nodiscard]] std::size_t rounds() const noexcept { return is_quick ? 1 : 9; }
+  [[nodiscard]] std::size_t rounds() const noexcept { return is_quick ? 1 : 5; }
   [[nodiscard]] std::size_t scaled(std::size_t full) const noexcept {
     return is_quick ? full / 100 + 1 : full;
   }
@@ -229,6 +251,8 @@ class Contest {
 
 void run_locks(const Settings& settings);
 void run_maps(const Settings& settings);
+void run_large_maps(const Settings& settings);
+void run_growth(const Settings& settings);
 void run_strategies(const Settings& settings);
 
 }  // namespace bench

@@ -271,6 +271,64 @@ TEST(ConcurrentMap, WorksWithAHashThatIsNone) {
   }
 }
 
+// Some segments are divided until their keys are all alike, others not at all.
+TEST(ConcurrentMap, WorksWithAHashOfAFewValues) {
+  struct Few {
+    std::size_t operator()(std::uint64_t key) const { return key % 5 == 0 ? 0 : key; }
+  };
+  ConcurrentMap<std::uint64_t, std::uint64_t, Few> numbers(1);
+  ConcurrentMap<std::uint64_t, std::string, Few> texts(1);
+  constexpr std::uint64_t kKeys = 5'000;
+  for (std::uint64_t key = 0; key < kKeys; ++key) {
+    ASSERT_TRUE(numbers.insert(key, key));
+    ASSERT_TRUE(texts.insert(key, std::to_string(key)));
+  }
+  for (std::uint64_t key = 0; key < kKeys; ++key) {
+    ASSERT_EQ(numbers.get(key), key);
+    ASSERT_EQ(texts.get(key), std::to_string(key));
+  }
+  EXPECT_EQ(numbers.get(kKeys), std::nullopt);
+  std::uint64_t sum = 0;
+  texts.for_each([&](std::uint64_t key, const std::string& /*text*/) { sum += key; });
+  EXPECT_EQ(sum, kKeys * (kKeys - 1) / 2);
+  texts.retain([](std::uint64_t key, const std::string& /*text*/) { return key % 2 == 0; });
+  EXPECT_EQ(texts.len(), kKeys / 2);
+  EXPECT_FALSE(texts.contains(1));
+  EXPECT_TRUE(texts.contains(10));
+}
+
+// Segments are divided and directories doubled under readers of keys that are there all the time.
+TYPED_TEST(ConcurrentMapTest, ReadersFindWhatIsThereWhileThreadsInsert) {
+  constexpr int kWriters = 2;
+  constexpr int kEach = 4'000;
+  TypeParam map(2);
+  std::atomic<int> inserted{0};
+  std::vector<std::jthread> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int i = 0; i < kEach; ++i) {
+        const int n = i * kWriters + writer;
+        map.insert(this->key(n), this->value(n));
+        if (writer == 0) {
+          inserted.store(i + 1, std::memory_order_release);
+        }
+      }
+    });
+  }
+  auto random = testing_support::seeded_random();
+  int there = 0;
+  do {
+    there = inserted.load(std::memory_order_acquire);
+    if (there != 0) {
+      const int n = static_cast<int>(random() % static_cast<unsigned>(there)) * kWriters;
+      ASSERT_EQ(map.get(this->key(n)), this->value(n));
+    }
+    ASSERT_FALSE(map.contains(this->key(kWriters * kEach)));
+  } while (there != kEach);
+  writers.clear();
+  EXPECT_EQ(map.len(), std::size_t{kWriters * kEach});
+}
+
 // A value of several words is never seen half changed, nor does a key vanish while tables grow.
 TEST(ConcurrentMap, ReadersSeeWholeValuesWhileItGrows) {
   struct Three {

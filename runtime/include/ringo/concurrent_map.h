@@ -2,7 +2,7 @@
 //
 // ConcurrentMap<K, V>: a hash map that any number of tasks and threads use at once, and that grows
 // while they do (as dashmap). It is split into shards with a lock each; each shard's table grows
-// bucket by bucket, so that no single insertion pays for it. If keys and values are plain numbers,
+// by small segments, so that no single insertion pays for it. If keys and values are plain numbers,
 // or small structs of them, a look-up takes no lock at all.
 //
 //   ringo::ConcurrentMap<std::string, int> hits;
@@ -25,7 +25,7 @@
 
 #include <ringo/detail/map_hash.h>
 #include <ringo/detail/map_shard.h>
-#include <ringo/detail/map_table.h>
+#include <ringo/detail/map_slot.h>
 #include <ringo/detail/under_lock.h>
 #include <ringo/parking_mutex.h>
 
@@ -58,9 +58,9 @@ class ConcurrentMap {
   using key_type = K;
   using mapped_type = V;
 
-  /// Whether get() takes no lock: keys that are compared by their bytes, values of at most 64 bytes
-  /// that are copied as bytes. (Memory of tables that were outgrown is then kept, less than as much
-  /// again as the one in use.)
+  /// Whether get() and contains() take no lock: keys that are compared by their bytes, values of at
+  /// most 64 bytes that are copied as bytes. (Memory that was outgrown is then kept, a hundredth of
+  /// what is in use; clear() and remove() keep it as well.)
   static constexpr bool kReadsWithoutLock =
       kIsValueKey<K> && detail::kFitsWordCell<K> && detail::kFitsWordCell<V>;
   static constexpr std::size_t kMaxShards = 1024;
@@ -109,6 +109,12 @@ class ConcurrentMap {
     const auto& wanted = as_key(key);
     const std::uint64_t hash = hash_of(wanted);
     Shard& shard = shard_of(hash);
+    if constexpr (kReadsWithoutLock) {
+      std::optional<V> found;
+      if (shard.map.read(hash, wanted, equal_, found)) [[likely]] {
+        return found.has_value();
+      }
+    }
     const Held held(*this, shard, where);
     return static_cast<bool>(shard.map.find(hash, wanted, equal_));
   }
@@ -234,9 +240,9 @@ class ConcurrentMap {
   /// released.
   void clear(std::source_location where = std::source_location::current()) {
     for (std::size_t i = 0; i < shard_count(); ++i) {
-      typename Map::Tables gone;  // goes after the lock
+      typename Map::Cleared cleared;  // goes after the lock
       const Held held(*this, shards_[i], where);
-      gone = shards_[i].map.clear();
+      shards_[i].map.clear(cleared);
     }
   }
   [[nodiscard]] std::size_t shard_count() const noexcept {
@@ -252,7 +258,7 @@ class ConcurrentMap {
 
   struct alignas(128) Shard {
     ParkingMutex mutex;
-    Map map{1};
+    Map map;
   };
 
   class [[nodiscard]] Held {
@@ -273,7 +279,10 @@ class ConcurrentMap {
   class [[nodiscard]] Writer {
    public:
     Writer(ConcurrentMap& owner, std::uint64_t hash, std::source_location where)
-        : owner_(owner), hash_(hash), shard_(owner.shard_of(hash)), held_(owner, shard_, where) {}
+        : owner_(owner),
+          hash_(hash),
+          shard_(prefetched(owner.shard_of(hash), hash)),
+          held_(owner, shard_, where) {}
 
     template <class Q>
     [[nodiscard]] Place find(const Q& key) const {
@@ -282,10 +291,9 @@ class ConcurrentMap {
     template <class Key, class Value>
     void insert(Key&& key, Value&& value) {
       const auto hash_of = [this](const K& other) { return owner_.hash_of(other); };
-      shard_.map.make_room(hash_of);
+      const Place place = shard_.map.make_place(hash_, hash_of);
       const Change change(shard_.map);
-      shard_.map.drain(Map::kDrainStep, hash_of);
-      shard_.map.insert(hash_, [&](Slot& slot) {
+      shard_.map.insert(place, hash_, [&](Slot& slot) {
         slot.construct(hash_, std::forward<Key>(key), std::forward<Value>(value));
       });
     }
@@ -300,6 +308,11 @@ class ConcurrentMap {
     }
 
    private:
+    [[nodiscard]] static Shard& prefetched(Shard& shard, std::uint64_t hash) noexcept {
+      shard.map.prefetch(hash);  // while it waits for the lock
+      return shard;
+    }
+
     ConcurrentMap& owner_;
     std::uint64_t hash_;
     Shard& shard_;

@@ -1,45 +1,154 @@
 // SPDX-License-Identifier: MIT
 //
-// One shard of a ConcurrentMap: a table, and while it grows a second one that is being emptied.
-// Growing moves two buckets with each change, so that no single one pays for all; a key is in one
-// of the two.
+// One shard of a ConcurrentMap: a directory of segments, which is extendible hashing. A segment
+// that is full is divided in two by one more bit of the hash, half of its keys stay where they are,
+// and all others do not notice; so no insertion pays for more than one segment, and memory grows
+// by small pieces.
+//
+//   directory        segments                      a bit of the hash
+//   00 --------------> [ ...0 ]   depth 1          0..     bucket within the segment
+//   01 --------------> [ ..01 ]   depth 2          16..22  tag
+//   10 ----^                                       24..    directory
+//   11 --------------> [ ..11 ]   depth 2          ..63    shard
+//
+// The directory has a power of two of entries; it is copied into one twice as large when a segment
+// is to be divided that has only one entry. The first segment of a shard begins with one bucket and
+// doubles until it is of full size. So does one whose hashes are too much alike to divide it.
 //
 //   S1  Whoever changes anything has the shard's lock, and makes sequence_ odd before and even
 //       after.
 //   S2  A reader without the lock believes what it found if sequence_ was even and the same before
 //       and after: then all of it was there at one moment.
-//   S3  A reader may look into a table long after that was emptied. So tables of WordSlots are kept
-//       as long as the shard; they double, and all that were together are smaller than the one in
-//       use. Others are freed, for nobody sees them without the lock.
+//   S3  A reader may look into a directory or a segment long after it was outgrown. So those of
+//       WordSlots are kept as long as the shard; they double, and all that were together are
+//       smaller than the one in use. Others are freed, for nobody sees them without the lock.
 //
 // Thread safety: as said; tests/model/map_shard_model.cc.
 
 #pragma once
 
 #include <ringo/detail/atomic.h>
-#include <ringo/detail/map_table.h>
+#include <ringo/detail/map_segment.h>
 #include <ringo/detail/relax.h>
+#include <ringo/detail/sized_array.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 namespace ringo::detail {
 
+/// Segments by bits of the hash; a value that refers to them, as they do to their buckets.
+template <class Slot>
+class MapDirectory {
+ public:
+  using Segment = MapSegment<Slot>;
+
+  MapDirectory() = default;
+  explicit MapDirectory(std::uint64_t word) noexcept : entries_(word) {}
+  /// With one segment of one bucket.
+  [[nodiscard]] static MapDirectory make() {
+    const MapDirectory made(Entries::make(0).word());
+    try {
+      made.set(0, Segment::make(0));
+    } catch (...) {
+      made.entries_.destroy();
+      throw;
+    }
+    return made;
+  }
+  /// Another one, of twice the size, with the same segments.
+  [[nodiscard]] MapDirectory doubled() const {
+    const MapDirectory made(Entries::make(depth() + 1).word());
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made.set(i, at(i & entries_.mask()));
+    }
+    return made;
+  }
+  /// Without the segments.
+  void destroy() const noexcept { entries_.destroy(); }
+  void destroy_all() const noexcept {
+    for_each([](Segment segment) { segment.destroy(); });
+    destroy();
+  }
+
+  [[nodiscard]] std::uint64_t word() const noexcept { return entries_.word(); }
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  [[nodiscard]] unsigned depth() const noexcept { return entries_.log2_size(); }
+  [[nodiscard]] std::size_t index_of(std::uint64_t hash) const noexcept {
+    return (hash >> kShift) & entries_.mask();
+  }
+  [[nodiscard]] Segment at(std::size_t index) const noexcept {
+    // acquire: pairs with set(): who sees a segment sees its buckets.
+    return Segment(entries_[index].load(std::memory_order_acquire));
+  }
+
+  // --- for the writer ---
+
+  /// By how many bits the keys of the segment at the index are alike: it is at all indices that
+  /// have these bits.
+  [[nodiscard]] unsigned depth_at(std::size_t index) const noexcept {
+    unsigned bits = depth();
+    while (bits != 0 && at(index) == at(index ^ (std::size_t{1} << (bits - 1)))) {
+      --bits;
+    }
+    return bits;
+  }
+  [[nodiscard]] static bool bit_of(std::uint64_t hash, unsigned bit) noexcept {
+    return ((hash >> (kShift + bit)) & 1U) != 0;
+  }
+  /// Puts a segment wherever the lowest `bits` bits of the index are these.
+  void set_all(std::size_t index, unsigned bits, Segment segment) const noexcept {
+    const std::size_t step = std::size_t{1} << bits;
+    for (std::size_t i = index & (step - 1); i < size(); i += step) {
+      set(i, segment);
+    }
+  }
+  /// Calls f(segment) once for each.
+  template <class F>
+  void for_each(F&& f) const {
+    for (std::size_t i = 0; i < size(); ++i) {
+      const Segment segment = at(i);
+      if (i < (std::size_t{1} << depth_at(i))) {  // the first of its entries
+        f(segment);
+      }
+    }
+  }
+
+ private:
+  using Entries = SizedArray<Atomic<std::uint64_t>>;
+  static constexpr unsigned kShift = 24;
+
+  void set(std::size_t index, Segment segment) const noexcept {
+    // release: pairs with at().
+    entries_[index].store(segment.word(), std::memory_order_release);
+  }
+
+  Entries entries_;
+};
+
 template <class Slot>
 class MapShard {
  public:
-  using Table = MapTable<Slot>;
-  using Place = typename Table::Place;
+  using Segment = MapSegment<Slot>;
+  using Directory = MapDirectory<Slot>;
+  using Place = typename Segment::Place;
   static constexpr bool kIsReadWithoutLock = Slot::kIsReadWithoutLock;
 
-  explicit MapShard(std::size_t buckets) { set_current(std::make_unique<Table>(buckets)); }
+  MapShard() : directory_(Directory::make().word()) {}
   MapShard(const MapShard&) = delete;
   MapShard& operator=(const MapShard&) = delete;
-  ~MapShard() = default;
+  ~MapShard() {
+    directory().destroy_all();
+    for (const Segment segment : outgrown_segments_) {
+      segment.destroy();
+    }
+    for (const Directory directory : outgrown_directories_) {
+      directory.destroy();
+    }
+  }
 
   /// S1, for the time of a change.
   class [[nodiscard]] Change {
@@ -92,136 +201,166 @@ class MapShard {
     return false;
   }
 
+  /// Begins to fetch what a change of the key will touch. Any thread.
+  [[gnu::always_inline]] void prefetch(std::uint64_t hash) const noexcept {
+    if constexpr (kIsReadWithoutLock) {  // S3; other directories may be freed meanwhile
+      segment_of(hash).prefetch(hash);
+    }
+  }
+
   // --- with the lock ---
 
   /// Without the lock, too; then the caller looks at sequence_.
   template <class Q, class Eq>
   [[nodiscard]] Place find(std::uint64_t hash, const Q& key, const Eq& equal) const {
-    // acquire: pairs with the release with which a table is made known.
-    Table* const current = current_.load(std::memory_order_acquire);
-    Place place = current->find(hash, key, equal);
-    if (!place) {
-      Table* const old = draining_.load(std::memory_order_acquire);
-      if (old != nullptr) [[unlikely]] {
-        place = old->find(hash, key, equal);
-      }
-    }
-    return place;
+    return segment_of(hash).find(hash, key, equal);
   }
 
-  /// Makes room for one more key. Within no Change: readers may go on while memory is allocated.
-  /// hash_of(key) is needed if a table has to be emptied at once.
+  /// A place for a key that is not there. Within no Change: readers may go on while memory is
+  /// allocated. hash_of(key) is needed if a segment has to be divided.
   template <class HashOf>
-  void make_room(HashOf&& hash_of) {
-    if (size() < current().capacity()) [[likely]] {
-      return;
+  [[nodiscard]] Place make_place(std::uint64_t hash, HashOf&& hash_of) {
+    for (;;) {
+      if (const Place place = segment_of(hash).free_place(hash)) [[likely]] {
+        return place;
+      }
+      make_room(hash, hash_of);
     }
-    auto larger = std::make_unique<Table>(2 * current().bucket_count());
-    const Change change(*this);
-    drain(SIZE_MAX, hash_of);
-    drained_ = 0;
-    draining_.store(&current(), std::memory_order_release);
-    set_current(std::move(larger));
   }
-
-  /// Within a Change. Requires: the key is not there, make_room() was called.
+  /// Within a Change. Requires: make_place() gave the place.
   template <class Fill>
-  Place insert(std::uint64_t hash, Fill&& fill) {
-    const Place place = current().insert(hash, std::forward<Fill>(fill));
+  void insert(Place place, std::uint64_t hash, Fill&& fill) {
+    Segment::occupy(place, hash, std::forward<Fill>(fill));
     set_size(size() + 1);
-    return place;
   }
   /// Within a Change.
   void erase(Place place, std::uint64_t hash) noexcept {
-    place.table->erase(place, hash);
+    Segment::erase(place, hash);
     set_size(size() - 1);
   }
 
-  /// Within a Change: moves a few buckets, or as many as it is told.
-  template <class HashOf>
-  void drain(std::size_t buckets, HashOf&& hash_of) {
-    Table* const old = draining_.load(std::memory_order_relaxed);
-    if (old == nullptr) [[likely]] {
-      return;
-    }
-    for (; buckets != 0 && drained_ != old->bucket_count(); --buckets, ++drained_) {
-      old->for_each_in(drained_, [&](Place place) {
-        const std::uint64_t hash = place->hash(hash_of);
-        current().insert(hash, [&](Slot& slot) { place->move_to(slot, hash); });
-        old->vacate(place);
-      });
-    }
-    if (drained_ == old->bucket_count()) {
-      draining_.store(nullptr, std::memory_order_release);
-      retire_all_but_current();
-    }
-  }
-  static constexpr std::size_t kDrainStep = 2;
-
-  /// Calls f(place) for every key. It may change values, not keys.
+  /// Calls f(place) for every key. It may change values and erase the key, but insert none.
   template <class F>
   void for_each(F&& f) {
-    for (Table* const table : {&current(), draining_.load(std::memory_order_relaxed)}) {
-      for (std::size_t at = 0; table != nullptr && at < table->bucket_count(); ++at) {
-        table->for_each_in(at, f);
-      }
-    }
+    directory().for_each([&](Segment segment) { segment.for_each(f); });
   }
 
-  using Tables = std::vector<std::unique_ptr<Table>>;
-  /// Removes all keys. Returns tables that the caller destroys when it has given the lock up.
-  [[nodiscard]] Tables clear() {
-    Tables gone;
+  /// What clear() leaves to be destroyed when the lock has been given up.
+  class [[nodiscard]] Cleared {
+   public:
+    Cleared() = default;
+    Cleared(const Cleared&) = delete;
+    Cleared& operator=(const Cleared&) = delete;
+    ~Cleared() {
+      if (directory_) {
+        directory_->destroy_all();
+      }
+    }
+
+   private:
+    friend MapShard;
+    std::optional<Directory> directory_;
+  };
+  /// Removes all keys. Requires: `cleared` is new.
+  void clear(Cleared& cleared) {
     if constexpr (kIsReadWithoutLock) {
       const Change change(*this);
-      current().clear();
-      draining_.store(nullptr, std::memory_order_release);
-      set_size(0);
+      directory().for_each([](Segment segment) { segment.clear(); });
     } else {
-      auto empty = std::make_unique<Table>(1);
-      gone.swap(tables_);
-      draining_.store(nullptr, std::memory_order_release);
-      set_size(0);
-      set_current(std::move(empty));
+      const Directory empty = Directory::make();
+      cleared.directory_ = directory();
+      set_directory(empty);
     }
-    return gone;
+    set_size(0);
   }
 
   // --- any time ---
 
   /// Any thread; the number of some moment.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
-  void prefetch(std::uint64_t hash) const noexcept {
-    current_.load(std::memory_order_acquire)->prefetch(hash);
-  }
 
  private:
   static constexpr int kReadTries = 4;
 
-  [[nodiscard]] Table& current() const { return *current_.load(std::memory_order_relaxed); }
+  [[nodiscard]] Segment segment_of(std::uint64_t hash) const {
+    // acquire: pairs with set_directory().
+    const Directory directory(directory_.load(std::memory_order_acquire));
+    return directory.at(directory.index_of(hash));
+  }
+  [[nodiscard]] Directory directory() const {
+    return Directory(directory_.load(std::memory_order_relaxed));  // we have the lock
+  }
+  void set_directory(Directory directory) {
+    // release: pairs with segment_of(): who sees a directory sees its entries.
+    directory_.store(directory.word(), std::memory_order_release);
+  }
   [[nodiscard]] std::uint64_t sequence() const {
     return sequence_.load(std::memory_order_relaxed);  // ours, we have the lock
   }
   void set_size(std::size_t size) { size_.store(size, std::memory_order_relaxed); }
-  void set_current(std::unique_ptr<Table> table) {
-    tables_.push_back(std::move(table));
-    current_.store(tables_.back().get(), std::memory_order_release);
+
+  /// One step: a larger segment, a larger directory, or two segments of one. It allocates once, and
+  /// before it changes anything.
+  template <class HashOf>
+  [[gnu::noinline]] void make_room(std::uint64_t hash, HashOf&& hash_of) {
+    const Directory directory = this->directory();
+    const std::size_t index = directory.index_of(hash);
+    const Segment full = directory.at(index);
+    const unsigned depth = directory.depth_at(index);
+    // An even hash gives far less entries than keys.
+    const bool may_double = 2 * directory.size() * Segment::kSlots <= size();
+    if (full.log2_size() == Segment::kFullLog2Size && depth < directory.depth()) {
+      divide(full, index, depth, hash_of);
+    } else if (full.log2_size() == Segment::kFullLog2Size && may_double) {
+      double_directory();
+    } else {
+      enlarge(full, index, depth, hash_of);
+    }
   }
-  void retire_all_but_current() {
+
+  template <class HashOf>
+  void divide(Segment full, std::size_t index, unsigned depth, HashOf&& hash_of) {
+    const Segment fresh = Segment::make(Segment::kFullLog2Size);
+    const Change change(*this);
+    full.divide(fresh, hash_of, [&](std::uint64_t hash) { return Directory::bit_of(hash, depth); });
+    directory().set_all(index | std::size_t{1} << depth, depth + 1, fresh);
+  }
+
+  void double_directory() {
+    outgrown_directories_.reserve(outgrown_directories_.size() + 1);
+    const Directory old = directory();
+    const Directory larger = old.doubled();
+    const Change change(*this);
+    set_directory(larger);
+    retire(old, outgrown_directories_);
+  }
+
+  template <class HashOf>
+  void enlarge(Segment full, std::size_t index, unsigned depth, HashOf&& hash_of) {
+    outgrown_segments_.reserve(outgrown_segments_.size() + 1);
+    const Segment larger = Segment::make(full.log2_size() + 1);
+    const Change change(*this);
+    full.for_each([&](Place place) { Segment::move(place, place->hash(hash_of), larger); });
+    directory().set_all(index, depth, larger);
+    retire(full, outgrown_segments_);
+  }
+
+  template <class Outgrown>
+  static void retire(Outgrown outgrown, [[maybe_unused]] std::vector<Outgrown>& list) noexcept {
 #ifndef RINGO_MODEL_FREES_TABLES
     if constexpr (kIsReadWithoutLock) {
-      return;  // S3
+      list.push_back(outgrown);  // S3; there is room
+      return;
     }
 #endif
-    tables_.erase(tables_.begin(), tables_.end() - 1);
+    outgrown.destroy();
   }
 
   Atomic<std::uint64_t> sequence_{0};
-  Atomic<Table*> current_{nullptr};
-  Atomic<Table*> draining_{nullptr};
+  Atomic<std::uint64_t> directory_;  ///< a Directory
   Atomic<std::size_t> size_{0};
-  std::size_t drained_ = 0;  ///< how many buckets of draining_ are empty
-  Tables tables_;            ///< the last is current_
+  std::vector<Segment> outgrown_segments_;
+  std::vector<Directory> outgrown_directories_;
 };
 
 }  // namespace ringo::detail
