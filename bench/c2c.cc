@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <ratio>
 #include <string_view>
 #include <system_error>
 #include <thread>

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The machine: what it is, what built the programs, and whether its processors are near."""
+import contextlib
+import fcntl
 import os
 import pathlib
 import platform
@@ -85,15 +87,29 @@ class Patience:
     wait_s = 3.0
 
 
+@contextlib.contextmanager
+def alone():
+    """Where several people measure on one machine, RINGO_BENCH_LOCK names the file that they lock."""
+    name = os.environ.get("RINGO_BENCH_LOCK")
+    if not name:
+        yield
+        return
+    with open(name, "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def near(run, attempts=None):
     """(run()'s result, was it far?): repeated while the processors are far before or after it."""
     attempts = min(attempts or Patience.attempts, Patience.attempts)
     for attempt in range(attempts):
         deadline = time.monotonic() + Patience.wait_s
-        while (far := is_far()) and time.monotonic() < deadline:
+        while is_far() and time.monotonic() < deadline:
             time.sleep(0.2)
-        result = run()
-        far = is_far() or far
+        with alone():
+            far = is_far()
+            result = run()
+            far = is_far() or far
         if not far or attempt == attempts - 1:
             return result, far
     raise AssertionError("the last attempt returns")

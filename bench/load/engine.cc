@@ -7,13 +7,13 @@
 
 #include "engine.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -218,8 +218,7 @@ bool Engine::may_send(std::int64_t now_ns) const {
 
 void Engine::finish(Connection& connection, std::int64_t now_ns) {
   outcome_.operations += connection.batch;
-  outcome_.latencies_ns.push_back(
-      static_cast<std::uint32_t>(std::min<std::int64_t>(now_ns - connection.begun_ns, UINT32_MAX)));
+  outcome_.latencies_ns.push_back(now_ns - connection.begun_ns);
   --in_flight_;
 }
 
@@ -228,8 +227,9 @@ void Engine::send_what_is_due(std::int64_t now_ns) {
   const double interval_ns =
       kNsPerSecond * static_cast<double>(settings_.pipeline) / settings_.rate;
   while (!free_.empty()) {
-    const auto batches = static_cast<double>(sent_ / settings_.pipeline);
-    const std::int64_t due = start_ns_ + static_cast<std::int64_t>(batches * interval_ns);
+    const std::uint64_t batches = sent_ / settings_.pipeline;
+    const std::int64_t due =
+        start_ns_ + static_cast<std::int64_t>(static_cast<double>(batches) * interval_ns);
     if (due > now_ns || !may_send(due)) {
       return;
     }

@@ -41,7 +41,7 @@ inline constexpr std::size_t kMaxPipeline = 1024;
 struct Outcome {
   std::uint64_t operations = 0;
   double seconds = 0;
-  std::vector<std::uint32_t> latencies_ns;  ///< of each batch; sorted
+  std::vector<std::int64_t> latencies_ns;  ///< of each batch; sorted
 };
 
 class Engine {

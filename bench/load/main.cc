@@ -33,12 +33,12 @@
 namespace {
 
 /// What so large a share of the batches took at most, in microseconds.
-double quantile(const std::vector<std::uint32_t>& sorted_ns, double share) {
+double quantile(const std::vector<std::int64_t>& sorted_ns, double share) {
   if (sorted_ns.empty()) {
     return 0;
   }
   const auto at = static_cast<std::size_t>(share * static_cast<double>(sorted_ns.size()));
-  return sorted_ns[std::min(at, sorted_ns.size() - 1)] / 1000.0;
+  return static_cast<double>(sorted_ns[std::min(at, sorted_ns.size() - 1)]) / 1000;
 }
 
 /// As many files as the system lets us have: the default may be 1,024.

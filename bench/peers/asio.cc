@@ -12,6 +12,9 @@
 
 #define ASIO_STANDALONE
 #define ASIO_NO_DEPRECATED
+// Asio 1.22 believes that clang has coroutines in <experimental/coroutine> only.
+#define ASIO_HAS_CO_AWAIT 1
+#define ASIO_HAS_STD_COROUTINE 1
 
 #include <array>
 #include <atomic>
@@ -28,8 +31,10 @@
 #include <vector>
 
 #include "suite.h"
-#include <asio.hpp>
+#include <asio.hpp>  // NOLINT(misc-include-cleaner): as a whole
 #include <asio/experimental/concurrent_channel.hpp>
+
+// NOLINTBEGIN(misc-include-cleaner)
 
 namespace {
 
@@ -205,3 +210,4 @@ int main(int argc, char** argv) {
   }
   return 0;
 }
+// NOLINTEND(misc-include-cleaner)

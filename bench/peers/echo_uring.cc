@@ -8,11 +8,9 @@
 //
 // Thread safety: none; one thread.
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>

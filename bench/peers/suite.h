@@ -77,6 +77,7 @@ class Suite {
       (void)run();
     }
     std::vector<double> values;
+    values.reserve(repetitions_);
     for (std::size_t i = 0; i < repetitions_; ++i) {
       values.push_back(run() / static_cast<double>(operations));
     }
