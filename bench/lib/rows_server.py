@@ -9,23 +9,26 @@ import time
 
 from lib.counters import Counters
 from lib.figures import Row, Samples
-from lib.machine import CORES, near, say
+from lib.machine import CORES, alone, near, say
 from lib.servers import (Load, RedisBenchmark, Server, key_value_commands, load, raise_file_limit,
                          ringo_command, running)
 
-KEYS = 1_000_000
 # A table of 2^20 buckets is nearly full at the first, has just doubled at the second.
 KEY_COUNTS = (1_000_000, 1_050_000, 1_400_000)
+QUICK_KEY_COUNTS = (200_000, 210_000, 280_000)
 IDLE = 5_000
 CONNECTIONS = 50
 MANY = 10_000 - CONNECTIONS - 50  # servers allow 10,000, and some are those that ask "are you there?"
 
 
 class Table:
-    """Samples by row and server."""
+    """Samples by row and server; and what the measurements have in common."""
 
-    def __init__(self):
+    def __init__(self, key_counts, seconds):
         self.rows = {}
+        self.key_counts = key_counts
+        self.keys = key_counts[0]
+        self.seconds = seconds  # of a run
 
     def add(self, key, unit, server, value, far=False, more_is_better=False):
         row = self.rows.setdefault(key, Row(f"server/{key}", unit, {}, more_is_better))
@@ -33,42 +36,42 @@ class Table:
 
 
 def measure(rounds, seconds, is_quick=False):
+    """The rows, and the versions of the peers."""
     raise_file_limit()
     commands = key_value_commands()
-    table = Table()
-    generator = RedisBenchmark(KEYS, 64)
+    table = Table(QUICK_KEY_COUNTS if is_quick else KEY_COUNTS, seconds)
+    generator = RedisBenchmark(table.keys, 64)
     for index in range(rounds):
-        say(f"server, round {index + 1} of {rounds}: startup")
-        startup(table, commands)
+        def progress(what, index=index):
+            say(f"server, round {index + 1} of {rounds}: {what}")
         names = list(commands) if index % 2 == 0 else list(commands)[::-1]
+        progress("startup, insert, idle connections")
+        startup(table, commands)
         with running([]) as servers:
             for name in names:
                 servers.append(start(commands, name))
-            say(f"server, round {index + 1} of {rounds}: insert, idle connections")
+                fill_and_idle(table, servers[-1])
+            progress("pipelines of 1, 16, 64")
+            pipelines(table, generator, servers)
+            progress("instructions, latency")
+            instructions(table, generator, servers)
+            latency(table, servers)
+            own_load(table, servers)
+            half_load(table, servers)
+            progress("10,000 connections")
+            many_connections(table, servers)
+            progress("memory")
             for server in servers:
-                fill_and_idle(table, server)
-            say(f"server, round {index + 1} of {rounds}: P=1, 16, 64")
-            pipelines(table, generator, servers, seconds)
-            say(f"server, round {index + 1} of {rounds}: instructions, latency, connections")
-            instructions(table, generator, servers, seconds / 2)
-            latency(table, servers, seconds)
-            own_load(table, servers, seconds)
-            half_load(table, servers, 3 * seconds)
-            many_connections(table, servers, seconds)
-            say(f"server, round {index + 1} of {rounds}: memory")
-            for server in servers:
-                grow(table, server, 64, server.filled_from)
+                grow(table, server, 64, server.empty_bytes)
         small_values(table, commands, names)
-        two_workers(table, seconds)
-        if is_quick:
-            break
+        two_workers(table)
     return list(table.rows.values()), {name: version for name, (_, _, version) in commands.items()
                                        if version}
 
 
-def start(commands, name, **options):
+def start(commands, name):
     command, protocol, _ = commands[name]
-    return Server(name, command, protocol, **options)
+    return Server(name, command, protocol)
 
 
 def startup(table, commands):
@@ -84,51 +87,54 @@ def settled(server):
     return server.resident_bytes()
 
 
+def insert(server, first, count, value_size):
+    return load(server, operation="set", sequential=True, connections=1, pipeline=512,
+                first_key=first, keys=count, value_size=value_size)
+
+
 def fill_and_idle(table, server):
-    server.filled_from = settled(server)
-    run, far = near(lambda: load(server, operation="set", sequential=True, connections=1, pipeline=512,
-                                 keys=KEYS, value_size=64), attempts=1)
+    server.empty_bytes = settled(server)
+    run, far = near(lambda: insert(server, 0, table.keys, 64), attempts=1)
     table.add("insert", "us", server.name, run["cpu_us"], far)
+    full = settled(server)
     if server.name != "null":
-        full = settled(server)
-        table.add(f"bytes_per_key_64/{KEY_COUNTS[0]}", "B", server.name,
-                  (full - server.filled_from) / KEYS)
-    before = settled(server)
+        table.add(f"bytes_per_key_64/{table.keys}", "B", server.name,
+                  (full - server.empty_bytes) / table.keys)
     with Load(server, idle=IDLE, connections=1):
-        table.add("bytes_per_idle_connection", "B", server.name, (settled(server) - before) / IDLE)
+        table.add("bytes_per_idle_connection", "B", server.name, (settled(server) - full) / IDLE)
 
 
-def grow(table, server, value_size, empty):
+def grow(table, server, value_size, empty_bytes):
     """Bytes per key when more keys than fit well have come."""
     if server.name == "null":
         return
-    filled = KEY_COUNTS[0]
-    for count in KEY_COUNTS[1:]:
-        load(server, operation="set", sequential=True, connections=1, pipeline=512, first_key=filled,
-             keys=count - filled, value_size=value_size)
+    filled = table.keys
+    for count in table.key_counts[1:]:
+        insert(server, filled, count - filled, value_size)
         filled = count
         table.add(f"bytes_per_key_{value_size}/{count}", "B", server.name,
-                  (settled(server) - empty) / count)
+                  (settled(server) - empty_bytes) / count)
 
 
-def pipelines(table, generator, servers, seconds):
+def speak_redis(servers):
+    return [server for server in servers if server.protocol == "redis"]
+
+
+def pipelines(table, generator, servers):
     for pipeline in (1, 16, 64):
         for operation in ("get", "set"):
-            for server in servers:
-                if server.protocol != "redis":
-                    continue
-                run, far = near(lambda s=server: generator.run(s, operation, pipeline, seconds))
+            for server in speak_redis(servers):
+                run, far = near(
+                    lambda s=server: generator.run(s, operation, pipeline, table.seconds))
                 table.add(f"{operation}_p{pipeline}", "us", server.name, run["cpu_us"], far)
                 table.add(f"{operation}_p{pipeline}_rate", "1/s", server.name, run["rate"], far, True)
 
 
-def instructions(table, generator, servers, seconds):
+def instructions(table, generator, servers):
     for pipeline in (1, 16):
-        for server in servers:
-            if server.protocol != "redis":
-                continue
-            with Counters(server.process.pid) as counters:
-                run = generator.run(server, "get", pipeline, seconds)
+        for server in speak_redis(servers):
+            with alone(), Counters(server.process.pid) as counters:
+                run = generator.run(server, "get", pipeline, table.seconds / 2)
             for event, name in (("instructions:u", "user_instructions"),
                                 ("instructions:k", "kernel_instructions"), ("cycles", "cycles")):
                 if event in counters.values:
@@ -138,44 +144,47 @@ def instructions(table, generator, servers, seconds):
                 say(f"no instructions of {server.name}: {counters.forbidden}")
 
 
-def latency(table, servers, seconds):
+def quantiles(table, key, server, run, far):
+    for quantile in ("p50", "p99", "p999"):
+        table.add(f"{key}_{quantile}", "us", server.name, run[f"{quantile}_us"], far)
+
+
+def latency(table, servers):
     """One connection, one request in flight. redis-benchmark cannot show less than 8 us steps."""
     for server in servers:
-        run, far = near(lambda s=server: load(s, connections=1, seconds=seconds, keys=KEYS))
-        for quantile in ("p50", "p99", "p999"):
-            table.add(f"latency_{quantile}", "us", server.name, run[f"{quantile}_us"], far)
+        run, far = near(lambda s=server: load(s, connections=1, seconds=table.seconds,
+                                              keys=table.keys))
+        quantiles(table, "latency", server, run, far)
 
 
-def own_load(table, servers, seconds):
+def own_load(table, servers):
     """By bench_load, which speaks memcached's protocol as well."""
     for pipeline in (1, 16):
         for server in servers:
             run, far = near(lambda s=server: load(s, connections=CONNECTIONS, pipeline=pipeline,
-                                                  seconds=seconds, keys=KEYS))
+                                                  seconds=table.seconds, keys=table.keys))
             table.add(f"get_p{pipeline}_own_load", "us", server.name, run["cpu_us"], far)
             if pipeline == 1:
                 server.rate = run["rate"]
 
 
-def half_load(table, servers, seconds):
+def half_load(table, servers):
     """Requests due at fixed times, half as many as Valkey (or else Redis) can serve."""
     rates = {server.name: server.rate for server in servers}
     rate = rates.get("valkey") or rates.get("redis") or rates["ringo"]
     for server in servers:
         run, far = near(lambda s=server: load(s, connections=CONNECTIONS, rate=round(rate / 2),
-                                              seconds=seconds, keys=KEYS))
-        for quantile in ("p50", "p99", "p999"):
-            table.add(f"half_load_{quantile}", "us", server.name, run[f"{quantile}_us"], far)
+                                              seconds=3 * table.seconds, keys=table.keys))
+        quantiles(table, "half_load", server, run, far)
 
 
-def many_connections(table, servers, seconds):
+def many_connections(table, servers):
     """The cost of 50 active among 10,000 connections, over that of 50 alone."""
-    for server in servers:
-        if server.name == "memcached":
-            continue
+    for server in speak_redis(servers):
         def both(s=server):
-            few = load(s, connections=CONNECTIONS, seconds=seconds, keys=KEYS)
-            many = load(s, connections=CONNECTIONS, idle=MANY, seconds=seconds, keys=KEYS)
+            common = {"connections": CONNECTIONS, "seconds": table.seconds, "keys": table.keys}
+            few = load(s, **common)
+            many = load(s, idle=MANY, **common)
             return many["cpu_us"] / few["cpu_us"]
         ratio, far = near(both)
         table.add("10000_connections_over_50", "ratio", server.name, ratio, far)
@@ -186,14 +195,14 @@ def small_values(table, commands, names):
         if name == "null":
             continue
         with running([start(commands, name)]) as (server,):
-            empty = settled(server)
-            load(server, operation="set", sequential=True, connections=1, pipeline=512, keys=KEYS,
-                 value_size=8)
-            table.add(f"bytes_per_key_8/{KEYS}", "B", name, (settled(server) - empty) / KEYS)
-            grow(table, server, 8, empty)
+            empty_bytes = settled(server)
+            insert(server, 0, table.keys, 8)
+            table.add(f"bytes_per_key_8/{table.keys}", "B", name,
+                      (settled(server) - empty_bytes) / table.keys)
+            grow(table, server, 8, empty_bytes)
 
 
-def two_workers(table, seconds):
+def two_workers(table):
     """How many times the throughput two workers allow: 2 x (cost with one / cost with two), since on
     two cores the load generator would be the limit. Both may use the same two cores as the load."""
     if len(CORES) < 2:
@@ -202,9 +211,9 @@ def two_workers(table, seconds):
     costs = {}
     for count in (1, 2):
         with running([Server("ringo", ringo_command(count), cores=CORES[:2])]) as (server,):
-            load(server, operation="set", sequential=True, connections=1, pipeline=512, keys=KEYS)
+            insert(server, 0, table.keys, 64)
             run, far = near(lambda s=server: load(s, core=None, connections=CONNECTIONS, pipeline=16,
-                                                  seconds=2 * seconds, keys=KEYS))
+                                                  seconds=2 * table.seconds, keys=table.keys))
             costs[count] = (run["cpu_us"], far)
             table.add(f"get_p16_{count}_workers", "us", "ringo", run["cpu_us"], far)
             table.add(f"get_p16_{count}_workers_rate", "1/s", "ringo", run["rate"], far, True)
