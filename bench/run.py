@@ -69,7 +69,7 @@ def main():
     goals = json.loads((machine.ROOT / "bench" / "goals.json").read_text(encoding="utf-8"))["goals"]
     facts = machine.facts()
     if options.quick:
-        machine.Patience.attempts, machine.Patience.wait_s = 1, 0.0
+        machine.Patience.attempts, machine.Patience.budget_s = 1, 0.0
     begin = time.monotonic()
     rows, versions, more = measure(options, goals)
     if "shared_state" in more:

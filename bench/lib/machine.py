@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
 """The machine: what it is, what built the programs, and whether its processors are near."""
-import contextlib
-import fcntl
 import os
 import pathlib
 import platform
@@ -82,36 +80,30 @@ def is_far():
 
 
 class Patience:
-    """How often a run is repeated because the processors were far, and how long each waits first."""
+    """How often a run is repeated because the processors were far, and how long each waits first. What
+    all of that may take is limited: on a machine that stays far, or has other work (which looks the
+    same), runs are marked and not repeated any more."""
     attempts = 3
     wait_s = 3.0
-
-
-@contextlib.contextmanager
-def alone():
-    """Where several people measure on one machine, RINGO_BENCH_LOCK names the file that they lock."""
-    name = os.environ.get("RINGO_BENCH_LOCK")
-    if not name:
-        yield
-        return
-    with open(name, "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    budget_s = 240.0
 
 
 def near(run, attempts=None):
     """(run()'s result, was it far?): repeated while the processors are far before or after it."""
     attempts = min(attempts or Patience.attempts, Patience.attempts)
     for attempt in range(attempts):
-        deadline = time.monotonic() + Patience.wait_s
-        while is_far() and time.monotonic() < deadline:
+        begin = time.monotonic()
+        wait_s = min(Patience.wait_s, Patience.budget_s)
+        while is_far() and time.monotonic() < begin + wait_s:
             time.sleep(0.2)
-        with alone():
-            far = is_far()
-            result = run()
-            far = is_far() or far
-        if not far or attempt == attempts - 1:
+        Patience.budget_s -= time.monotonic() - begin
+        begin = time.monotonic()
+        far = is_far()
+        result = run()
+        far = is_far() or far
+        if not far or attempt == attempts - 1 or Patience.budget_s <= 0:
             return result, far
+        Patience.budget_s -= time.monotonic() - begin
     raise AssertionError("the last attempt returns")
 
 

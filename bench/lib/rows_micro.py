@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from lib.figures import Row, Samples
-from lib.machine import BIN, alone, say
+from lib.machine import BIN, say
 
 
 def measure(repetitions, seconds):
@@ -14,10 +14,9 @@ def measure(repetitions, seconds):
         say("micro figures are left out: scripts/setup.sh check installs Google Benchmark")
         return []
     say("micro figures")
-    with alone():
-        done = subprocess.run([program, "--benchmark_format=json", f"--benchmark_min_time={seconds}",
-                               f"--benchmark_repetitions={repetitions}"],
-                              capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "--benchmark_format=json", f"--benchmark_min_time={seconds}",
+                           f"--benchmark_repetitions={repetitions}"],
+                          capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"bench_micro: {done.stderr}")
     rows = {}

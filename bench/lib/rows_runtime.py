@@ -7,7 +7,7 @@ with one worker, with two, and on a current_thread runtime.
 import statistics
 
 from lib.figures import Row, Samples
-from lib.machine import alone, near, say
+from lib.machine import near, say
 
 FLAVOURS = ("1", "2", "current")
 # Parts of names; programs run theme by theme, so that the turns are short.
@@ -50,11 +50,8 @@ def add_suite(table, program, flavour, parts, repetitions, warm_ups):
         return  # one thread is one thread for them
     def run():
         return program.suite(flavour, parts, warm_ups, repetitions)
-    if flavour == "2":
-        (lines, _), far = near(run, attempts=2)
-    else:  # one thread does everything: it does not matter how far the other processor is
-        with alone():
-            (lines, _), far = run(), False
+    # Where one thread does everything it does not matter how far the other processor is.
+    (lines, _), far = near(run, attempts=2) if flavour == "2" else (run(), False)
     for line in lines:
         samples = table.setdefault((flavour, line["bench"]), {}).setdefault(program.name, Samples())
         for value in line["samples_ns"]:
@@ -73,8 +70,7 @@ def add_remote_cpu(table, programs, flavour):
         if program.name not in ("ringo", "tokio"):
             continue
         runs = 4
-        with alone():
-            lines, cpu_s = program.suite(flavour, [REMOTE], 0, runs - 1)
+        lines, cpu_s = program.suite(flavour, [REMOTE], 0, runs - 1)
         if lines:
             samples = table.setdefault((flavour, REMOTE + "_cpu"), {})
             samples.setdefault(program.name, Samples()).add(cpu_s * 1e9 / (runs * REMOTE_TRIPS))

@@ -9,7 +9,7 @@ import time
 
 from lib.counters import Counters
 from lib.figures import Row, Samples
-from lib.machine import CORES, alone, near, say
+from lib.machine import CORES, near, say
 from lib.servers import (Load, RedisBenchmark, Server, key_value_commands, load, raise_file_limit,
                          ringo_command, running)
 
@@ -60,10 +60,8 @@ def measure(rounds, seconds, is_quick=False):
             half_load(table, servers)
             progress("10,000 connections")
             many_connections(table, servers)
-            progress("memory")
-            for server in servers:
-                grow(table, server, 64, server.empty_bytes)
-        small_values(table, commands, names)
+        progress("memory, two workers")
+        memory(table, commands, names)
         two_workers(table)
     return list(table.rows.values()), {name: version for name, (_, _, version) in commands.items()
                                        if version}
@@ -93,27 +91,28 @@ def insert(server, first, count, value_size):
 
 
 def fill_and_idle(table, server):
-    server.empty_bytes = settled(server)
     run, far = near(lambda: insert(server, 0, table.keys, 64), attempts=1)
     table.add("insert", "us", server.name, run["cpu_us"], far)
     full = settled(server)
-    if server.name != "null":
-        table.add(f"bytes_per_key_64/{table.keys}", "B", server.name,
-                  (full - server.empty_bytes) / table.keys)
-    with Load(server, idle=IDLE, connections=1):
+    with Load(server, idle=IDLE, connections=1, keys=table.keys):
         table.add("bytes_per_idle_connection", "B", server.name, (settled(server) - full) / IDLE)
 
 
-def grow(table, server, value_size, empty_bytes):
-    """Bytes per key when more keys than fit well have come."""
-    if server.name == "null":
-        return
-    filled = table.keys
-    for count in table.key_counts[1:]:
-        insert(server, filled, count - filled, value_size)
-        filled = count
-        table.add(f"bytes_per_key_{value_size}/{count}", "B", server.name,
-                  (settled(server) - empty_bytes) / count)
+def memory(table, commands, names):
+    """Bytes per key at several counts. By servers of their own: whoever has had 10,000 connections
+    keeps some memory for the next."""
+    for name in names:
+        if name == "null":
+            continue
+        for value_size in (64, 8):
+            with running([start(commands, name)]) as (server,):
+                empty_bytes = settled(server)
+                filled = 0
+                for count in table.key_counts:
+                    insert(server, filled, count - filled, value_size)
+                    filled = count
+                    table.add(f"bytes_per_key_{value_size}/{count}", "B", name,
+                              (settled(server) - empty_bytes) / count)
 
 
 def speak_redis(servers):
@@ -133,7 +132,7 @@ def pipelines(table, generator, servers):
 def instructions(table, generator, servers):
     for pipeline in (1, 16):
         for server in speak_redis(servers):
-            with alone(), Counters(server.process.pid) as counters:
+            with Counters(server.process.pid) as counters:
                 run = generator.run(server, "get", pipeline, table.seconds / 2)
             for event, name in (("instructions:u", "user_instructions"),
                                 ("instructions:k", "kernel_instructions"), ("cycles", "cycles")):
@@ -188,18 +187,6 @@ def many_connections(table, servers):
             return many["cpu_us"] / few["cpu_us"]
         ratio, far = near(both)
         table.add("10000_connections_over_50", "ratio", server.name, ratio, far)
-
-
-def small_values(table, commands, names):
-    for name in names:
-        if name == "null":
-            continue
-        with running([start(commands, name)]) as (server,):
-            empty_bytes = settled(server)
-            insert(server, 0, table.keys, 8)
-            table.add(f"bytes_per_key_8/{table.keys}", "B", name,
-                      (settled(server) - empty_bytes) / table.keys)
-            grow(table, server, 8, empty_bytes)
 
 
 def two_workers(table):

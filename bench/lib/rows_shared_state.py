@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-from lib.machine import BIN, alone, say
+from lib.machine import BIN, say
 from lib.record import draw
 
 PARTS = ("locks", "maps", "strategies")
@@ -28,9 +28,8 @@ def measure(parts=PARTS):
     lines = []
     for part in parts:
         say(f"shared state: {part}")
-        with alone():
-            done = subprocess.run([BIN / "bench_shared_state", part], capture_output=True, text=True,
-                                  check=False, timeout=1800)
+        done = subprocess.run([BIN / "bench_shared_state", part], capture_output=True, text=True,
+                              check=False, timeout=1800)
         if done.returncode != 0:
             sys.exit(f"bench_shared_state {part}: {done.stderr.strip() or done.returncode}")
         lines += [json.loads(line) for line in done.stdout.splitlines()]
