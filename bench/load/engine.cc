@@ -97,9 +97,6 @@ Engine::Engine(const Settings& settings)
     batch_ += message_.request;
   }
   connect_all(settings_.idle, idle_);
-  for (Connection& connection : idle_) {
-    ask_once(connection);
-  }
   connect_all(settings_.connections, connections_);
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     epoll_event event{};
@@ -124,10 +121,14 @@ void Engine::connect_all(std::size_t count, std::vector<Connection>& list) {
   list.resize(count);
   for (Connection& connection : list) {
     connection.fd = connect_to(settings_.port);
+    if (!settings_.is_sequential) {  // which is to write each key once
+      ask_once(connection);
+    }
   }
 }
 
-/// A server that makes its buffers at the first request has made them then.
+/// A server that makes its buffers at the first request has made them then. It also has accepted:
+/// connections beyond its backlog would be dropped by the kernel and tried again a second later.
 void Engine::ask_once(Connection& connection) {
   send_batch(connection, 0);
   do {
