@@ -52,7 +52,7 @@ def measure(options, goals):
         tokio = next((program for program in peers if program.name == "tokio"), None)
         rows += rows_echo.measure(tokio, options.rounds, 0.3 if is_quick else 2)
     if "server" in options.sections:
-        found, server_versions = rows_server.measure(options.rounds, 0.2 if is_quick else 1, is_quick)
+        found, server_versions = rows_server.measure(options.rounds, 0.2 if is_quick else 0.8, is_quick)
         rows += found
         versions |= server_versions
     if "micro" in options.sections:

@@ -173,7 +173,7 @@ def half_load(table, servers):
     rate = rates.get("valkey") or rates.get("redis") or rates["ringo"]
     for server in servers:
         run, far = near(lambda s=server: load(s, connections=CONNECTIONS, rate=round(rate / 2),
-                                              seconds=3 * table.seconds, keys=table.keys))
+                                              seconds=2 * table.seconds, keys=table.keys))
         quantiles(table, "half_load", server, run, far)
 
 
