@@ -71,12 +71,13 @@ coverage: ## run the tests and report their coverage: build/coverage/html/index.
 	@$(SETUP) build test check
 	@exec scripts/coverage.sh
 
-bench: ## run the benchmarks and print their figures
-	@$(SETUP) build test check
+bench: ## build and run all benchmarks beside their peers; one table, one record (20 min)
+	@$(SETUP) build test check bench
+	@scripts/unpack_memcached.sh || true
 	@$(BUILD) release all ringo_bench
 	@exec scripts/bench.sh $(ARGS)
 
-bench-quick: ## the same, each for a moment only: does every benchmark still run?
+bench-quick: ## the same in two minutes, with what is installed: does every benchmark still run?
 	@$(SETUP) build test check
 	@$(BUILD) release all ringo_bench
 	@exec scripts/bench.sh --quick $(ARGS)

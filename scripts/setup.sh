@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 #
 # Installs the Debian packages of the given lists, if any are missing:
-#   scripts/setup.sh build [test] [check]     reads scripts/apt-<list>.txt
+#   scripts/setup.sh build [test] [check] [bench]     reads scripts/apt-<list>.txt
 # Says what it does and how long it took; when nothing is missing it says nothing and returns at
 # once. Needs root or sudo only when something is to be installed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 if [[ $# -eq 0 ]]; then
-  echo "usage: scripts/setup.sh LIST...   (lists: build test check)" >&2
+  echo "usage: scripts/setup.sh LIST...   (lists: build test check bench)" >&2
   exit 2
 fi
 wanted=()

@@ -6,7 +6,7 @@
 //   bench_runtime suite current --json          current_thread, one JSON object a line
 //   bench_runtime memory multi 1 pending        bytes per parked task
 //
-// The same work is done by bench/peers/tokio; bench/runtime.sh runs both and compares. With
+// The same work is done by bench/peers/tokio; bench/run.py runs both and compares. With
 // RINGO_BENCH_QUICK=1 counts are tiny, as a check that everything still runs.
 
 #include <cstddef>

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // tokio-peer: the benchmarks of bench/runtime, done by Tokio. Same names, same work, same counts,
-// one JSON object a line; bench/runtime.py compares.
+// one JSON object a line; bench/lib/runtime_rows.py compares.
 //
 //   tokio-peer suite multi|current WORKERS WARM_UPS REPETITIONS [NAME,...]
 //   tokio-peer memory multi|current WORKERS pending|sleep|oneshot|buf4k
+//   tokio-peer echo multi|current WORKERS PORT
 
 mod channels;
+mod echo;
 mod fork_join;
 mod harness;
 mod locks;
@@ -56,6 +58,7 @@ fn main() {
             Some(kind) => memory::measure(&settings, kind),
             None => fail("memory: name one kind of task"),
         },
-        _ => fail("the command is suite or memory: see the top of main.rs"),
+        "echo" => echo::run(&settings, number(&words, 3) as u16),
+        _ => fail("the command is suite, memory or echo: see the top of main.rs"),
     }
 }

@@ -1,26 +1,17 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What sharing state costs: locks, maps and whole strategies side by side, as tables and plots.
 
 bench_shared_state lets those who do the same work take turns, and prints medians. Printed here are,
 for each of them, nanoseconds on the wall per operation, processor time per operation (which other
 programs on the machine disturb less), and the slowest thousandth of single operations.
-
-  bench/shared_state.sh                            everything
-  bench/shared_state.sh --parts locks strategies   some of it
-  bench/shared_state.sh --record   also writes bench/results/shared_state-<commit>.json, and the plots
-                                   of the strategies as .svg and .png beside it
 """
-import argparse
 import json
-import os
-import pathlib
-import platform
-import shutil
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from lib.machine import BIN, say
+from lib.record import draw
+
 PARTS = ("locks", "maps", "large_maps", "growth", "strategies")
 TITLES = {
     "uncontended": "one thread, lock and unlock",
@@ -32,24 +23,17 @@ TITLES = {
 FIGURES = ("ns", "cpu", "p50", "p99", "p999")
 
 
-def output(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    return done.stdout.strip() or "none"
-
-
-def model_name():
-    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def run(program, part):
-    done = subprocess.run([str(program), part], capture_output=True, text=True, check=False,
-                          timeout=1800)
-    if done.returncode != 0:
-        sys.exit(f"{part}: {done.stderr.strip() or done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def measure(parts=PARTS):
+    """The lines of the program, as it prints them."""
+    lines = []
+    for part in parts:
+        say(f"shared state: {part}")
+        done = subprocess.run([BIN / "bench_shared_state", part], capture_output=True, text=True,
+                              check=False, timeout=1800)
+        if done.returncode != 0:
+            sys.exit(f"bench_shared_state {part}: {done.stderr.strip() or done.returncode}")
+        lines += [json.loads(line) for line in done.stdout.splitlines()]
+    return lines
 
 
 def conditions(line):
@@ -70,7 +54,8 @@ def number(value):
     return f"{value / 1000:.1f}k" if value >= 9999.5 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def report(tables):
+def report(lines):
+    tables = group(lines)
     for table, rows in tables.items():
         names = list(dict.fromkeys(name for row in rows.values() for name in row))
         print(f"\n{TITLES[table]}: ns wall / ns of processors"
@@ -93,11 +78,10 @@ def report(tables):
     print("\n* the least processor time of its row")
 
 
-def plot(rows, stem):
+def plot(lines, stem):
     """Processor time over the share of reads, for even and skewed keys, with the most workers."""
-    gnuplot = shutil.which("gnuplot")
-    if gnuplot is None:
-        print("no plot: gnuplot is not installed")
+    rows = group(lines).get("strategies")
+    if not rows:
         return
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     workers = max(dict(condition)["workers"] for condition in rows)
@@ -113,43 +97,7 @@ def plot(rows, stem):
                            for i, name in enumerate(names))
         plots.append(f'set title "{workers} workers, keys used {"evenly" if keys == "even" else "by Zipf"}"\n'
                      f"plot {curves}")
-    for terminal, suffix in (("svg size 1000,420 background rgb 'white'", "svg"),
-                             ("pngcairo size 1000,420", "png")):
-        script = "\n".join([f"set terminal {terminal}", f'set output "{stem}.{suffix}"', *data,
-                            "set multiplot layout 1,2", "set logscale y", "set yrange [5:500]",
-                            "set grid ytics",
-                            'set xlabel "reads, percent"', 'set ylabel "ns of processors per operation"',
-                            "set key outside bottom horizontal", *plots, "unset multiplot"])
-        done = subprocess.run([gnuplot], input=script, text=True, capture_output=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"gnuplot: {done.stderr}")
-        print(f"drawn: {pathlib.Path(f'{stem}.{suffix}').relative_to(ROOT)}")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", type=pathlib.Path, required=True)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--record", action="store_true")
-    options = parser.parse_args()
-    print(f"{os.cpu_count()} x {model_name()}, Linux {platform.release()}")
-    if os.environ.get("RINGO_BENCH_QUICK"):
-        print("a quick run: the counts are too small for the figures to mean anything")
-    lines = [line for part in options.parts for line in run(options.program, part)]
-    tables = group(lines)
-    report(tables)
-    if options.record:
-        commit = output("git", "rev-parse", "--short", "HEAD")
-        stem = ROOT / "bench" / "results" / f"shared_state-{commit}"
-        stem.parent.mkdir(exist_ok=True)
-        contents = {"commit": commit, "machine": f"{os.cpu_count()} x {model_name()}",
-                    "kernel": platform.release(), "figures": lines}
-        stem.with_suffix(".json").write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
-        print(f"recorded in {stem.relative_to(ROOT)}.json")
-        if "strategies" in tables:
-            plot(tables["strategies"], stem)
-
-
-if __name__ == "__main__":
-    main()
+    draw(stem.parent / f"{stem.name}-strategies", "1000,420",
+         [*data, "set multiplot layout 1,2", "set logscale y", "set yrange [5:500]", "set grid ytics",
+          'set xlabel "reads, percent"', 'set ylabel "ns of processors per operation"',
+          "set key outside bottom horizontal", *plots, "unset multiplot"])
