@@ -382,6 +382,44 @@ ProcessResult process(Session& session, protocol::RequestParser& parser, std::st
   return Processor(session, parser, input, out, output_limit).run_all();
 }
 
+std::optional<ForeseenRequest> foresee(Session& session, protocol::RequestParser& parser,
+                                       std::string_view input) {
+  // Such a beginning is never skipped as an empty request: whatever parse() says, nothing is
+  // consumed that a second call would miss.
+  const bool is_array = input.size() > 1 && input[0] == '*' && input[1] >= '1' && input[1] <= '9';
+  if (!is_array || parser.parse(input) != protocol::ParseStatus::kRequest ||
+      parser.consumed() != input.size()) {
+    return std::nullopt;
+  }
+  Store& store = session.state().store();
+  const Request request = make_request(store, parser.args());
+  if (request.has_key) {
+    store.prefetch(request.key());
+  }
+  return ForeseenRequest{request.command, request.key_hash, request.has_key};
+}
+
+void fetch_entry(Session& session, const ForeseenRequest& request) {
+  if (request.has_key) {
+    session.state().store().prefetch_entry({{}, request.key_hash});
+  }
+}
+
+ProcessStatus process_foreseen(Session& session, const protocol::RequestParser& parser,
+                               const ForeseenRequest& foreseen, BytesMut& out) {
+  if (session.is_killed()) [[unlikely]] {
+    return ProcessStatus::kClose;
+  }
+  const std::span<const std::string_view> args = parser.args();
+  const Request request{args.data(), args.size(), foreseen.command, foreseen.key_hash,
+                        foreseen.has_key};
+  const std::int64_t now_us = session.state().clock().unix_us();
+  Meter meter(session, now_us);
+  protocol::ReplyWriter reply(out, session.version());
+  run_with_reply_mode(session, request, reply, now_us / 1000, meter);
+  return session.closes_after_reply() ? ProcessStatus::kClose : ProcessStatus::kNeedMore;
+}
+
 void execute(Session& session, std::span<const std::string_view> args,
              protocol::ReplyWriter& reply) {
   const Request request = make_request(session.state().store(), args);
