@@ -113,8 +113,8 @@ class Entry {
     if ((header_ & (kExpiryBit | kLongKeyBit)) != 0) [[unlikely]] {
       return key() == other;
     }
-    return ((header_ >> 4U) & kLengthMask) == other.size() &&
-           short_equal(at(kHeaderBytes), other.data(), other.size());
+    const std::size_t inline_size = (header_ >> 4U) & kLengthMask;
+    return short_equal({at(kHeaderBytes), inline_size}, other);
   }
 
   bool is_large() const { return (header_ & kLargeBit) != 0; }

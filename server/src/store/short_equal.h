@@ -29,25 +29,26 @@ bool ends_equal(const char* left, const char* right, std::size_t size) {
 
 }  // namespace short_equal_internal
 
-/// Whether `size` bytes are equal.
-[[gnu::always_inline]] inline bool short_equal(const char* left, const char* right,
-                                               std::size_t size) {
+/// left == right.
+[[gnu::always_inline]] inline bool short_equal(std::string_view left, std::string_view right) {
   using short_equal_internal::ends_equal;
+  const std::size_t size = left.size();
+  if (size != right.size()) {
+    return false;
+  }
+  const char* const one = left.data();
+  const char* const other = right.data();
   if (size - 8 <= 8) [[likely]] {
-    return ends_equal<std::uint64_t>(left, right, size);
+    return ends_equal<std::uint64_t>(one, other, size);
   }
   if (size > 16) {
-    return std::memcmp(left, right, size) == 0;
+    return std::memcmp(one, other, size) == 0;
   }
   if (size >= 4) {
-    return ends_equal<std::uint32_t>(left, right, size);
+    return ends_equal<std::uint32_t>(one, other, size);
   }
-  return size == 0 || (left[0] == right[0] && left[size / 2] == right[size / 2] &&
-                       left[size - 1] == right[size - 1]);
-}
-
-[[gnu::always_inline]] inline bool short_equal(std::string_view left, std::string_view right) {
-  return left.size() == right.size() && short_equal(left.data(), right.data(), left.size());
+  return size == 0 || (one[0] == other[0] && one[size / 2] == other[size / 2] &&
+                       one[size - 1] == other[size - 1]);
 }
 
 }  // namespace ringo::server
