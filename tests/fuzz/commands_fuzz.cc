@@ -64,9 +64,20 @@ Outcome run(std::string_view input, std::size_t piece, std::size_t output_limit)
   Outcome outcome;
   std::string buffer;
   while (!input.empty() && !outcome.is_closed) {
+    const bool is_fresh = buffer.empty();
     buffer += input.substr(0, piece);
     input.remove_prefix(std::min(piece, input.size()));
     ProcessStatus status = ProcessStatus::kOutputFull;
+    if (is_fresh) {  // in two halves, as a connection does it
+      const std::string moved = buffer;
+      BytesMut out;
+      if (const auto request = foresee(session, parser, moved)) {
+        fetch_entry(session, *request);
+        status = process_foreseen(session, parser, *request, out);
+        outcome.replies += out.view();
+        buffer.clear();
+      }
+    }
     while (status == ProcessStatus::kOutputFull) {
       const std::string moved = buffer;  // a new place each time, so that ASan sees stale pointers
       BytesMut out;

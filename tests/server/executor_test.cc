@@ -9,10 +9,12 @@
 #include <ringo/server/executor.h>
 
 #include <cstddef>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -132,6 +134,99 @@ TEST(Process, ClientReplyTurnsAnswersOffAndOn) {
             "+OK\r\n");
   EXPECT_EQ(harness.ask("CLIENT REPLY MAYBE"), "-ERR syntax error\r\n");
   EXPECT_EQ(harness.connection.send("CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\n"), "+OK\r\n");
+}
+
+/// Sends a request in the two halves that a connection uses; nothing if it is none for them.
+std::optional<std::string> send_foreseen(Session& session, std::string_view input,
+                                         protocol::RequestParser& parser) {
+  const std::optional<ForeseenRequest> request = foresee(session, parser, input);
+  if (!request) {
+    return std::nullopt;
+  }
+  fetch_entry(session, *request);
+  BytesMut out;
+  (void)process_foreseen(session, parser, *request, out);
+  return std::string(out.view());
+}
+
+TEST(Foresee, GivesTheRepliesOfProcess) {
+  Harness one;
+  Harness other;
+  protocol::RequestParser parser;
+  const std::string long_value(1000, 'x');
+  for (const std::string& input :
+       {encode({"SET", "k", "v"}), encode({"GET", "k"}), encode({"get", "none"}), encode({"PING"}),
+        encode({"NOSUCH", "k"}), encode({"GET"}), encode({"MGET", "k", "none"}),
+        encode({"SET", "k", long_value}), encode({"STRLEN", "k"}), encode({"SET", "k", "v", "NX"}),
+        encode({"CONFIG", "GET", "port"}), encode({"CLIENT", "ID"}), encode({"INCR", "k"}),
+        encode({"CLIENT", "REPLY", "SKIP"}), encode({"GET", "k"}), encode({"DEL", "k"})}) {
+    const auto reply = send_foreseen(one.connection.session(), input, parser);
+    ASSERT_TRUE(reply.has_value()) << input;
+    EXPECT_EQ(*reply, other.connection.send(input)) << input;
+  }
+  EXPECT_EQ(one.ask("INFO commandstats"), other.ask("INFO commandstats"));
+}
+
+TEST(Foresee, TakesOneWholeRequestOnlyAndLosesNothingElse) {
+  const std::string request = encode({"SET", "k", "v"});
+  // What it refuses, and what comes after it.
+  std::vector<std::pair<std::string, std::string>> others = {
+      {"PING\r\n", ""},           {"*", request.substr(1)}, {"*0\r\n", request},
+      {"*0\r\n" + request, ""},   {"\r\n" + request, ""},   {"*-1\r\n", request},
+      {request + request, ""},    {request + "*", "0\r\n"}, {"*x\r\n", ""},
+      {"*1\r\nPING\r\n", request}};
+  for (std::size_t size = 1; size < request.size(); ++size) {
+    others.emplace_back(request.substr(0, size), request.substr(size));
+  }
+  for (const auto& [input, rest] : others) {
+    Harness one;
+    Harness other;
+    protocol::RequestParser parser;
+    ASSERT_FALSE(send_foreseen(one.connection.session(), input, parser).has_value()) << input;
+    BytesMut out;
+    ProcessResult result = process(one.connection.session(), parser, input, out);
+    if (result.status == ProcessStatus::kNeedMore) {
+      result = process(one.connection.session(), parser, input.substr(result.consumed) + rest, out);
+    }
+    EXPECT_EQ(out.view(), other.connection.send(input + rest)) << input;
+    EXPECT_EQ(result.status, other.connection.status()) << input;
+  }
+}
+
+TEST(Foresee, ExecutesWhenTheTimeHasComeNotBefore) {
+  Harness harness;
+  TestClient other(harness.state);
+  protocol::RequestParser parser;
+  Session& session = harness.connection.session();
+  const std::string request = encode({"GET", "k"});
+  const auto foreseen = foresee(session, parser, request);
+  ASSERT_TRUE(foreseen.has_value());
+  other.ask("SET k new");  // somebody was faster
+  fetch_entry(session, *foreseen);
+  other.ask("FLUSHALL\r\nSET k newer");
+  BytesMut out;
+  EXPECT_EQ(process_foreseen(session, parser, *foreseen, out), ProcessStatus::kNeedMore);
+  EXPECT_EQ(out.view(), "$5\r\nnewer\r\n");
+}
+
+TEST(Foresee, AKilledOrLeavingClientIsClosed) {
+  Harness harness;
+  TestClient other(harness.state);
+  protocol::RequestParser parser;
+  const std::string request = encode({"SET", "k", "v"});
+  auto foreseen = foresee(other.session(), parser, request);
+  ASSERT_TRUE(foreseen.has_value());
+  EXPECT_EQ(harness.ask("CLIENT KILL ID 2"), ":1\r\n");
+  BytesMut out;
+  EXPECT_EQ(process_foreseen(other.session(), parser, *foreseen, out), ProcessStatus::kClose);
+  EXPECT_TRUE(out.empty());
+  EXPECT_EQ(harness.ask("EXISTS k"), ":0\r\n");
+  const std::string quit = encode({"QUIT"});
+  foreseen = foresee(harness.connection.session(), parser, quit);
+  ASSERT_TRUE(foreseen.has_value());
+  EXPECT_EQ(process_foreseen(harness.connection.session(), parser, *foreseen, out),
+            ProcessStatus::kClose);
+  EXPECT_EQ(out.view(), "+OK\r\n");
 }
 
 TEST(Execute, WritesOneReply) {

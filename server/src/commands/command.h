@@ -73,7 +73,7 @@ struct CommandContext {
   Store& store() const { return state.store(); }
 
   /// The key at args[index], hashed; the first key may have been hashed ahead.
-  HashedKey key(std::size_t index = 1) const {
+  [[gnu::always_inline]] HashedKey key(std::size_t index = 1) const {
     return index == 1 && hashed_key != nullptr ? *hashed_key : store().hashed(args[index]);
   }
 

@@ -35,6 +35,7 @@
 #include "commands/command.h"
 #include "store/entry.h"
 #include "store/key_hash.h"
+#include "store/short_equal.h"
 #include "store/store.h"
 
 namespace ringo::server {
@@ -139,8 +140,8 @@ struct Request {
 };
 
 /// Executes a request. Its reply begins with '-' if and only if it has failed.
-void run(Session& session, const Request& request, protocol::ReplyWriter& reply, UnixMs now,
-         Meter& meter) {
+[[gnu::always_inline]] inline void run(Session& session, const Request& request,
+                                       protocol::ReplyWriter& reply, UnixMs now, Meter& meter) {
   const std::size_t start = reply.out().size();
   const Command* command = request.command;
   const std::span<const std::string_view> args = request.args();
@@ -239,7 +240,12 @@ class Batch {
       return;
     }
     for (std::size_t i = 0; i < count_; ++i) {
-      prepare_one(store, requests_[i]);
+      // A pipeline mostly has the same command again and again.
+      if (i != 0 && short_equal(requests_[i].args_data[0], requests_[i - 1].args_data[0])) {
+        prepare_key(store, requests_[i], requests_[i - 1].command);
+      } else {
+        prepare_one(store, requests_[i]);
+      }
       if (requests_[i].has_key) {
         store.prefetch(requests_[i].key());
       }
@@ -252,9 +258,12 @@ class Batch {
   }
 
   static void prepare_one(const Store& store, Request& request) {
-    request.command = find_command(request.args_data[0]);
-    request.has_key =
-        request.command != nullptr && request.command->first_key == 1 && request.args_size > 1;
+    prepare_key(store, request, find_command(request.args_data[0]));
+  }
+
+  static void prepare_key(const Store& store, Request& request, const Command* command) {
+    request.command = command;
+    request.has_key = command != nullptr && command->first_key == 1 && request.args_size > 1;
     request.key_hash = request.has_key ? store.hashed(request.args_data[1]).hash : 0;
   }
 
@@ -311,7 +320,7 @@ class Processor {
     protocol::ParseStatus status = protocol::ParseStatus::kRequest;
     bool is_left_over = false;  // the last request is still with the parser
     while (!batch_.is_full() && !is_left_over) {
-      status = parser_.parse(input_.substr(parsed_));
+      status = parser_.parse({input_.data() + parsed_, input_.size() - parsed_});
       parsed_ += parser_.consumed();
       if (status != protocol::ParseStatus::kRequest) {
         break;
@@ -380,6 +389,44 @@ class Processor {
 ProcessResult process(Session& session, protocol::RequestParser& parser, std::string_view input,
                       BytesMut& out, std::size_t output_limit) {
   return Processor(session, parser, input, out, output_limit).run_all();
+}
+
+std::optional<ForeseenRequest> foresee(Session& session, protocol::RequestParser& parser,
+                                       std::string_view input) {
+  // Such a beginning is never skipped as an empty request: whatever parse() says, nothing is
+  // consumed that a second call would miss.
+  const bool is_array = input.size() > 1 && input[0] == '*' && input[1] >= '1' && input[1] <= '9';
+  if (!is_array || parser.parse(input) != protocol::ParseStatus::kRequest ||
+      parser.consumed() != input.size()) {
+    return std::nullopt;
+  }
+  Store& store = session.state().store();
+  const Request request = make_request(store, parser.args());
+  if (request.has_key) {
+    store.prefetch(request.key());
+  }
+  return ForeseenRequest{request.command, request.key_hash, request.has_key};
+}
+
+void fetch_entry(Session& session, const ForeseenRequest& request) {
+  if (request.has_key) {
+    session.state().store().prefetch_entry({{}, request.key_hash});
+  }
+}
+
+ProcessStatus process_foreseen(Session& session, const protocol::RequestParser& parser,
+                               const ForeseenRequest& foreseen, BytesMut& out) {
+  if (session.is_killed()) [[unlikely]] {
+    return ProcessStatus::kClose;
+  }
+  const std::span<const std::string_view> args = parser.args();
+  const Request request{args.data(), args.size(), foreseen.command, foreseen.key_hash,
+                        foreseen.has_key};
+  const std::int64_t now_us = session.state().clock().unix_us();
+  Meter meter(session, now_us);
+  protocol::ReplyWriter reply(out, session.version());
+  run_with_reply_mode(session, request, reply, now_us / 1000, meter);
+  return session.closes_after_reply() ? ProcessStatus::kClose : ProcessStatus::kNeedMore;
 }
 
 void execute(Session& session, std::span<const std::string_view> args,

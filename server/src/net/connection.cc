@@ -36,6 +36,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -47,6 +48,9 @@
 namespace ringo::server {
 namespace {
 
+// Up to this size a read may be a single request that waits its turn in the connection's own
+// buffer; a pipeline of more fills its time better by itself.
+constexpr std::size_t kForeseeLimit = 512;
 // One read at most; with it a client's share of the worker before others have their turn.
 constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 // A part of a request up to this size is copied in front of what follows it. More is read on into
@@ -79,6 +83,7 @@ protocol::RequestLimits limits_of(ServerState& state) {
 struct Connection::Buffers {
   std::unique_ptr<char[]> input = std::make_unique_for_overwrite<char[]>(kReadBytes);
   BytesMut output{kOutputBytes};
+  ForeseenRequest last_foreseen;  // whose entry has not been asked for
 };
 
 // Not inline, so that no compiler keeps the address in a coroutine that another thread resumes.
@@ -104,6 +109,9 @@ Connection::Next Connection::step() {
     return Next::kClose;
   }
   Buffers& buffers = worker_buffers();
+  if (foreseen_) {
+    return execute_foreseen(buffers);
+  }
   return has_backlog_ ? execute_own(buffers, false) : read_and_execute(buffers);
 }
 
@@ -133,11 +141,37 @@ Connection::Next Connection::read_and_execute(Buffers& buffers) {
     input_.commit(*received);
     return execute_own(buffers, is_more_likely);
   }
+  if (kept == 0 && *received <= kForeseeLimit) {
+    return foresee(buffers, {buffers.input.get(), *received});
+  }
   if (kept != 0) {
     std::memcpy(buffers.input.get(), input_.data(), kept);
     input_.clear();
   }
   return execute_shared(buffers, kept + *received, is_more_likely);
+}
+
+/// Leaves a single request to the next step: what it needs from memory comes while the worker's
+/// other connections read theirs. The wait for memory is half of what a lone GET costs otherwise.
+Connection::Next Connection::foresee(Buffers& buffers, std::string_view input) {
+  // The index line that the read before this one asked for is here by now.
+  fetch_entry(session_, std::exchange(buffers.last_foreseen, {}));
+  input_.append(input);
+  foreseen_ = server::foresee(session_, parser_, input_.view());
+  if (!foreseen_) {
+    return execute_own(buffers, false);
+  }
+  buffers.last_foreseen = *foreseen_;
+  return Next::kYield;
+}
+
+Connection::Next Connection::execute_foreseen(Buffers& buffers) {
+  fetch_entry(session_, std::exchange(buffers.last_foreseen, {}));
+  buffers.output.clear();
+  const ForeseenRequest request = *std::exchange(foreseen_, std::nullopt);
+  const ProcessStatus status = process_foreseen(session_, parser_, request, buffers.output);
+  input_.clear();
+  return finish(buffers, status, false);
 }
 
 Connection::Next Connection::execute_shared(Buffers& buffers, std::size_t size,

@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "net/connection_list.h"
@@ -72,6 +73,8 @@ class Connection {
   static Buffers& worker_buffers();
 
   Next read_and_execute(Buffers& buffers);
+  Next foresee(Buffers& buffers, std::string_view input);
+  Next execute_foreseen(Buffers& buffers);
   Next execute_shared(Buffers& buffers, std::size_t size, bool is_more_likely);
   Next execute_own(Buffers& buffers, bool is_more_likely);
   void keep(std::string_view rest);
@@ -84,8 +87,9 @@ class Connection {
   Session session_;
   ConnectionList::Entry entry_;
   protocol::RequestParser parser_;
-  BytesMut input_;                 // a request in part; or, with has_backlog_, whole ones, too
-  BytesMut output_;                // replies that the socket did not take
+  BytesMut input_;   // a request in part; or, with has_backlog_, whole ones, too
+  BytesMut output_;  // replies that the socket did not take
+  std::optional<ForeseenRequest> foreseen_;  // the request in input_ has only to be executed
   bool has_backlog_ = false;       // requests in input_ wait until output_ has been written
   bool closes_when_sent_ = false;  // output_ is the last
 };

@@ -22,6 +22,8 @@
 #include <string_view>
 #include <utility>
 
+#include "store/short_equal.h"
+
 namespace ringo::server {
 
 /// Milliseconds since the Unix epoch, from a clock that the caller has read.
@@ -104,6 +106,15 @@ class Entry {
   std::string_view key() const {
     const std::size_t inline_size = (header_ >> 4U) & kLengthMask;
     return {at(key_offset()), is_key_long() ? long_key_size() : inline_size};
+  }
+
+  /// key() == other, for who expects it to be so.
+  [[gnu::always_inline]] bool has_key(std::string_view other) const {
+    if ((header_ & (kExpiryBit | kLongKeyBit)) != 0) [[unlikely]] {
+      return key() == other;
+    }
+    const std::size_t inline_size = (header_ >> 4U) & kLengthMask;
+    return short_equal({at(kHeaderBytes), inline_size}, other);
   }
 
   bool is_large() const { return (header_ & kLargeBit) != 0; }

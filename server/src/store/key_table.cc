@@ -83,26 +83,20 @@ void BucketArray::discard(std::uint32_t begin, std::uint32_t end) {
       ::madvise(buckets_ + begin, std::size_t{end - begin} * sizeof(Bucket), MADV_DONTNEED));
 }
 
-KeyTable::Location KeyTable::find(const HashedKey& key) const {
+KeyTable::Location KeyTable::find_behind_home(const HashedKey& key) const {
   const std::uint32_t position = hash_position(key.hash);
   const BucketArray& array = array_for(position);
-  if (!array) [[unlikely]] {
-    return {};
-  }
   const std::uint8_t tag = hash_tag(key.hash);
   std::uint32_t index = array.home(position);
-  for (std::uint32_t step = 0; step < array.count(); ++step) {
+  for (std::uint32_t step = 1; step < array.count() && array[index].overflow != 0; ++step) {
+    index = array.after(index);
     Bucket& bucket = array[index];
     for (std::uint64_t bits = match(bucket, tag); bits != 0; bits &= bits - 1) {
       const std::uint32_t slot = slot_index(bits);
-      if (entry_of(bucket.slots[slot])->key() == key.bytes) {
+      if (entry_of(bucket.slots[slot])->has_key(key.bytes)) {
         return {&bucket, slot};
       }
     }
-    if (bucket.overflow == 0) [[likely]] {
-      return {};
-    }
-    index = array.after(index);
   }
   return {};
 }

@@ -113,7 +113,22 @@ class KeyTable {
   bool is_resizing() const { return static_cast<bool>(old_); }
   std::uint32_t bucket_count() const { return current_.count(); }
 
-  Location find(const HashedKey& key) const;
+  Location find(const HashedKey& key) const {
+    // Nearly all are in their home bucket, if anywhere: that much without a call.
+    const std::uint32_t position = hash_position(key.hash);
+    const BucketArray& array = array_for(position);
+    if (!array) [[unlikely]] {
+      return {};
+    }
+    Bucket& home = array[array.home(position)];
+    for (std::uint64_t bits = match(home, hash_tag(key.hash)); bits != 0; bits &= bits - 1) {
+      const std::uint32_t slot = slot_index(bits);
+      if (entry_of(home.slots[slot])->has_key(key.bytes)) [[likely]] {
+        return {&home, slot};
+      }
+    }
+    return home.overflow == 0 ? Location() : find_behind_home(key);
+  }
 
   /// Moves a bounded number of buckets if a resize is under way. Requires: the key is not there.
   void insert(const HashedKey& key, Entry* entry);
@@ -195,6 +210,7 @@ class KeyTable {
   }
   std::uint64_t hash_of(const Entry* entry) const { return hash_key(entry->key(), seed_); }
 
+  Location find_behind_home(const HashedKey& key) const;
   static void place(const BucketArray& array, std::uint64_t hash, std::uintptr_t slot);
   static void remove(const BucketArray& array, Bucket* bucket, std::uint32_t slot,
                      std::uint64_t hash);

@@ -8,6 +8,7 @@
 #include <ringo/parking_mutex.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -37,10 +38,23 @@ void* map_region() {
 
 }  // namespace
 
+void PagePool::FreePages::add(std::size_t index) {
+  words_[index / 64] |= std::uint64_t{1} << (index % 64);
+  ++count_;
+}
+
+std::size_t PagePool::FreePages::pop() {
+  auto* word = std::ranges::find_if(words_, [](std::uint64_t bits) { return bits != 0; });
+  const auto bit = static_cast<std::size_t>(std::countr_zero(*word));
+  *word &= *word - 1;
+  --count_;
+  return static_cast<std::size_t>(word - words_.begin()) * 64 + bit;
+}
+
 PagePool::~PagePool() {
   const ParkingGuard guard(lock_);
-  for (const auto& [begin, free_bits] : regions_) {
-    RINGO_STORE_CHECK(free_bits == kAllFree, "a page outlives its pool");
+  for (const auto& [begin, pages] : regions_) {
+    RINGO_STORE_CHECK(pages.is_full(), "a page outlives its pool");
     ::munmap(reinterpret_cast<void*>(begin), kRegionBytes);  // NOLINT(performance-no-int-to-ptr)
   }
 }
@@ -48,20 +62,23 @@ PagePool::~PagePool() {
 void* PagePool::allocate() {
   const ParkingGuard guard(lock_);
   auto region = regions_.lower_bound(first_candidate_);
-  while (region != regions_.end() && region->second == 0) {
+  while (region != regions_.end() && region->second.is_empty()) {
     ++region;
   }
   if (region == regions_.end()) {
     void* fresh = map_region();
-    region = regions_.emplace(reinterpret_cast<std::uintptr_t>(fresh), kAllFree).first;
+    if (!regions_.empty()) {
+      // A refusal costs speed, nothing else. The first stays as it is: a small store, small memory.
+      static_cast<void>(::madvise(fresh, kRegionBytes, MADV_HUGEPAGE));
+    }
+    region = regions_.emplace(reinterpret_cast<std::uintptr_t>(fresh), FreePages()).first;
     ++empty_regions_;
   }
   first_candidate_ = region->first;
-  if (region->second == kAllFree) {
+  if (region->second.is_full()) {
     --empty_regions_;
   }
-  const auto index = static_cast<std::size_t>(std::countr_zero(region->second));
-  region->second &= region->second - 1;
+  const std::size_t index = region->second.pop();
   // NOLINTNEXTLINE(performance-no-int-to-ptr): the key of the map is the address
   return reinterpret_cast<void*>(region->first + index * kPageBytes);
 }
@@ -72,11 +89,11 @@ void PagePool::free(void* page) {
   const ParkingGuard guard(lock_);
   const auto region = regions_.find(begin);
   RINGO_STORE_CHECK(region != regions_.end(), "a page that is not the pool's");
-  region->second |= std::uint64_t{1} << ((address - begin) / kPageBytes);
+  region->second.add((address - begin) / kPageBytes);
   if (begin < first_candidate_) {
     first_candidate_ = begin;
   }
-  if (region->second != kAllFree) {
+  if (!region->second.is_full()) {
     return;
   }
   if (empty_regions_ == 0) {

@@ -138,8 +138,9 @@ void Shard::put_over(KeyTable::Location at, const HashedKey& key, std::string_vi
   const bool has_expiry = expire_at != kNoExpiry;
   if (!old->is_large() && value.size() < LargeValue::kThreshold &&
       old->has_expiry() == has_expiry &&
-      Slab::block_size(old->size()) ==
-          Slab::block_size(Entry::size_for(key.bytes.size(), value.size(), has_expiry))) {
+      (old->value().size() == value.size() ||
+       Slab::block_size(old->size()) ==
+           Slab::block_size(Entry::size_for(key.bytes.size(), value.size(), has_expiry)))) {
     std::copy_n(value.data(), value.size(), old->value_bytes());
     old->set_value_size(value.size());
     if (has_expiry) {

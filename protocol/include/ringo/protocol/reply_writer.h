@@ -117,6 +117,15 @@ class ReplyWriter {
   }
   static char* put_length(char* at, char type, std::size_t length) {
     *at = type;
+    if (length < 10) {
+      at[1] = static_cast<char>('0' + length);
+      return at + 2;
+    }
+    if (length < 100) {
+      at[1] = static_cast<char>('0' + length / 10);
+      at[2] = static_cast<char>('0' + length % 10);
+      return at + 3;
+    }
     return format_integer(at + 1, static_cast<std::uint64_t>(length));
   }
   /// Ends the element that begins at `start` and has been written up to `at`.

@@ -24,10 +24,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 namespace ringo::server {
+
+struct Command;
 
 enum class ProcessStatus : std::uint8_t {
   kNeedMore,    // all whole requests are answered; parser.hint() says how much is missing
@@ -52,6 +55,34 @@ inline constexpr std::size_t kDefaultOutputLimit = std::size_t{64} * 1024;
 /// holds the bytes of a request that was incomplete.
 ProcessResult process(Session& session, protocol::RequestParser& parser, std::string_view input,
                       BytesMut& out, std::size_t output_limit = kDefaultOutputLimit);
+
+/// A request that foresee() has found.
+struct ForeseenRequest {
+  const Command* command = nullptr;  // null: unknown, or not looked up yet
+  std::uint64_t key_hash = 0;        // of the first key, if has_key
+  bool has_key = false;
+};
+
+/// The first half of process() where a connection has sent a single request: a batch of one hides
+/// no wait for memory, but the requests of several connections together do. If `input` is one
+/// whole request in RESP, and nothing else, this looks it up and asks for the index line of its
+/// key. The caller lets other connections do the same, then calls process_foreseen().
+///
+/// Nothing: process() is to be called with the same input.
+/// Requires: the parser has no progress; `input` is not empty.
+std::optional<ForeseenRequest> foresee(Session& session, protocol::RequestParser& parser,
+                                       std::string_view input);
+
+/// Asks for the entry of a foreseen request, once its index line has had time to arrive; worth
+/// while, never needed.
+void fetch_entry(Session& session, const ForeseenRequest& request);
+
+/// The second half: executes the request that the parser has found, and appends its reply to `out`.
+/// The input of foresee() is consumed. Gives kNeedMore or kClose.
+///
+/// Requires: neither the input nor the parser was touched since foresee().
+ProcessStatus process_foreseen(Session& session, const protocol::RequestParser& parser,
+                               const ForeseenRequest& request, BytesMut& out);
 
 /// Executes one request and writes its reply, whatever CLIENT REPLY says. An unknown command, a
 /// wrong number of arguments and the like are replies too.
