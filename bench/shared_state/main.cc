@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What sharing state costs: locks, maps, and whole strategies. bench/lib/rows_shared_state.py runs it again
-// and again, and makes tables and plots of it.
+// What sharing state costs: locks, maps, and whole strategies. bench/lib/rows_shared_state.py makes
+// tables and plots of it.
 //
 //   bench_shared_state locks|maps|large_maps|growth|strategies     one JSON object a line
 
