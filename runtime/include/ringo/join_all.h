@@ -43,46 +43,27 @@ namespace detail {
 
 /// A Task that runs in a group. The owner's reference is its JOIN_INTEREST.
 template <class T>
-struct MemberCell final : OutputCell<T> {
+struct MemberCell final : CoroutineCell<T> {
   MemberCell(Task<T>&& task, ReadyGroup& in_group, std::size_t position) noexcept
-      : OutputCell<T>(TaskState::kSpawnedWithHandle, kKind, &in_group,
-                      std::source_location::current()),
+      : CoroutineCell<T>(std::move(task), TaskState::kSpawnedWithHandle, kKind, &in_group,
+                         std::source_location::current()),
         group(&in_group),
-        body(task.release()),
         index(position) {
     group->add_reference();
-    body.promise().branch = &this->root;
   }
   MemberCell(const MemberCell&) = delete;
   MemberCell& operator=(const MemberCell&) = delete;
-  ~MemberCell() {
-    RINGO_DCHECK(!body, "a member's cell was freed before its frames");
-    group->release_reference();
-  }
-
-  static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
+  ~MemberCell() { group->release_reference(); }
 
   static bool poll(TaskHeader& header) noexcept {
     auto& cell = static_cast<MemberCell&>(header);
-    if (!run_branch(cell.root, cell.body)) {
-      return false;
-    }
-    cell.output.take_from(cell.body.promise().outcome);
-    std::exchange(cell.body, nullptr).destroy();
-    return true;
+    cell.has_ended = CoroutineCell<T>::poll(header);
+    return cell.has_ended;
   }
   static bool cancel(TaskHeader& header) noexcept {
     auto& cell = static_cast<MemberCell&>(header);
-    if (!cell.body) {
-      return true;
-    }
-    if (!cancel_branch(cell.root)) {
-      return false;
-    }
-    cell.root.leaf = nullptr;
-    std::exchange(cell.body, nullptr).destroy();
-    return true;
+    cell.has_ended = cell.has_ended || CoroutineCell<T>::cancel(header);
+    return cell.has_ended;
   }
   static void drop_output(TaskHeader& header) noexcept {
     static_cast<MemberCell&>(header).output.clear();
@@ -92,8 +73,8 @@ struct MemberCell final : OutputCell<T> {
   static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy};
 
   ReadyGroup* group;
-  std::coroutine_handle<Promise<T>> body;  ///< null: it has ended or was destroyed
   std::size_t index;
+  bool has_ended = false;  ///< the body is gone, the output is there
 };
 
 /// The running part of join_all and race_all: Members of which each is run when it was woken, until
@@ -160,7 +141,7 @@ class MembersAwaiter : public Leaf {
     bool are_gone = true;
     for (MemberCell<T>* member : members_) {
       are_gone = MemberCell<T>::cancel(*member) && are_gone;
-      if (std::exchange(member->wants_turn, false) && member->state.notify()) {
+      if (member->take_turn() && member->state.notify()) {
         ready_.push_back(*member);  // it has yielded; else it is queued, or will be
       }
     }
@@ -219,7 +200,7 @@ class MembersAwaiter : public Leaf {
     take_ready_bits(member);
   }
   void stop(TaskHeader& member) noexcept {
-    if (std::exchange(member.wants_turn, false) || member.state.stop_running()) {
+    if (member.take_turn() || member.state.stop_running()) {
       again_.push_back(member);  // it has yielded
     }
   }

@@ -40,6 +40,11 @@ class ThreadParker {
   static constexpr std::uint32_t kUnparked = 1;   ///< look around
   static constexpr std::uint32_t kScheduled = 2;  ///< the thread's own task has been notified
 
+  explicit ThreadParker(std::uint32_t flags = 0) noexcept : flags_(flags) {}
+  ThreadParker(const ThreadParker&) = delete;
+  ThreadParker& operator=(const ThreadParker&) = delete;
+  ~ThreadParker() = default;
+
   /// Sleeps until a flag is up. Takes kUnparked down, leaves kScheduled to take_scheduled().
   void park() noexcept;
   [[nodiscard]] bool is_scheduled() const noexcept {
@@ -57,7 +62,7 @@ class ThreadParker {
   void unpark() noexcept { raise(kUnparked); }
 
  private:
-  std::atomic<std::uint32_t> flags_{0};
+  std::atomic<std::uint32_t> flags_;
 };
 
 }  // namespace ringo::detail

@@ -35,7 +35,7 @@ GeneratorCell::GeneratorCell(std::coroutine_handle<> body) noexcept
 bool GeneratorCell::wait(Branch& branch) noexcept {
   for (;;) {
     if (phase_ == Phase::kHeld) {
-      if (std::exchange(wants_turn, false)) {
+      if (take_turn()) {
         yield_turn(branch);
         return true;
       }
@@ -112,7 +112,7 @@ bool GeneratorCell::leave(Branch& branch) noexcept {
       end();
       return true;
     }
-    if (std::exchange(wants_turn, false)) {
+    if (take_turn()) {
       wake(branch);
       return false;
     }

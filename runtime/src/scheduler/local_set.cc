@@ -175,7 +175,7 @@ void LocalSetCore::run_task(TaskHeader& task) noexcept {
     tasks_.remove(task);
     pinned_.push_back(task);
   }
-  if (std::exchange(task.wants_turn, false) || task.state.stop_running()) {
+  if (task.take_turn() || task.state.stop_running()) {
     ready_.push_back(task);
   }
 }

@@ -54,9 +54,7 @@ class ThreadTask final : public Schedule {
  public:
   explicit ThreadTask(Task<void> task)
       : cell_(new TaskCell<void>(std::move(task), TaskState::kSpawnedWithHandle, this,
-                                 std::source_location::current())) {
-    parker_.raise(ThreadParker::kScheduled);
-  }
+                                 std::source_location::current())) {}
   ThreadTask(const ThreadTask&) = delete;
   ThreadTask& operator=(const ThreadTask&) = delete;
   ~ThreadTask() {
@@ -97,7 +95,7 @@ class ThreadTask final : public Schedule {
     thread_context = saved;
     if (has_ended_) {
       complete_and_release(*cell_);
-    } else if (std::exchange(cell_->wants_turn, false) || cell_->state.stop_running()) {
+    } else if (cell_->take_turn() || cell_->state.stop_running()) {
       schedule(*cell_);
     }
   }
@@ -107,7 +105,7 @@ class ThreadTask final : public Schedule {
 
  private:
   TaskCell<void>* cell_;
-  ThreadParker parker_;
+  ThreadParker parker_{ThreadParker::kScheduled};  // new, it is to be run
   bool has_ended_ = false;
 };
 

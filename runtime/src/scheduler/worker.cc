@@ -194,7 +194,8 @@ std::uint64_t Worker::new_task_id() noexcept {
 }
 
 void Worker::stamp(TaskHeader& task) noexcept {
-  task.ready_since = static_cast<std::uint32_t>(shared_.system().now() >> kStampShift);
+  task.make_branches().ready_since =
+      static_cast<std::uint32_t>(shared_.system().now() >> kStampShift);
 }
 
 // --- running ----------------------------------------------------------------------------------
@@ -232,7 +233,7 @@ inline void Worker::run(TaskHeader& task) noexcept {
   thread_context.task = nullptr;
   if (has_ended) {
     finish(task);
-  } else if (std::exchange(task.wants_turn, false) || task.state.stop_running()) {
+  } else if (task.take_turn() || task.state.stop_running()) {
     if constexpr (kIsObserved) {
       note_scheduled(task);
     }
@@ -254,7 +255,8 @@ std::int64_t Worker::before_run(const TaskHeader& task) noexcept {
   const std::int64_t now_ns = shared_.system().now();
   if (stats_.schedule_latencies.is_on()) {
     const auto now = static_cast<std::uint32_t>(now_ns >> kStampShift);
-    const std::uint32_t waited = now - task.ready_since;
+    const BranchSet* const stamped = task.branches();
+    const std::uint32_t waited = stamped != nullptr ? now - stamped->ready_since : 0;
     stats_.schedule_latencies.add(std::chrono::nanoseconds(std::int64_t{waited} << kStampShift));
   }
   return now_ns;

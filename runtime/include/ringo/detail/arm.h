@@ -41,13 +41,14 @@ class ArmBranch : public Branch {
   /// Makes it a branch below `parent`.
   void open(Branch& parent) noexcept {
     TaskHeader& task = parent.task();
-    unsigned index = static_cast<unsigned>(std::countr_one(task.branches_in_use));
+    BranchSet& branches = task.make_branches();
+    unsigned index = static_cast<unsigned>(std::countr_one(branches.in_use));
     if (index >= kSharedIndex) {
       index = kSharedIndex;
     }
     // The bit of the shared index stays for good: nobody counts who shares it, and without a bit
     // here the runner would not look at the ready bits.
-    task.branches_in_use |= std::uint64_t{1} << index;
+    branches.in_use |= std::uint64_t{1} << index;
     word = parent.word & ~BranchWord{kMaxBranchIndex};
     word |= index;
     mask_ = std::uint64_t{1} << index;
@@ -64,7 +65,7 @@ class ArmBranch : public Branch {
     }
     if (index() != kSharedIndex) {
       const std::uint64_t bit = std::uint64_t{1} << index();
-      task().branches_in_use &= ~bit;
+      task().branches()->in_use &= ~bit;
       for (ArmBranch* above = parent_; above != nullptr; above = above->parent_) {
         above->mask_ &= ~bit;
       }
@@ -82,7 +83,7 @@ class ArmBranch : public Branch {
   }
   /// Whether something on this branch, or below it, was woken since the task last ran.
   [[nodiscard]] bool was_woken() const noexcept {
-    return word != 0 && (task().ready_taken & mask_) != 0;
+    return word != 0 && (task().branches()->ready_taken & mask_) != 0;
   }
 
  private:

@@ -260,7 +260,7 @@ class StreamMapState {
     }
     set_pinned(entry, entry.root.leaf->is_pinned());
     make_unready(entry);
-    if (std::exchange(entry.wants_turn, false) || entry.state.stop_running()) {
+    if (entry.take_turn() || entry.state.stop_running()) {
       again_.push_back(entry);
     }
     return false;
@@ -293,10 +293,10 @@ class StreamMapState {
       }
     } else if (entry.ready_at != kNotReady) {
       make_unready(entry);
-      if (std::exchange(entry.wants_turn, false) || entry.state.stop_running()) {
+      if (entry.take_turn() || entry.state.stop_running()) {
         again_.push_back(entry);
       }
-    } else if (std::exchange(entry.wants_turn, false) && entry.state.notify()) {
+    } else if (entry.take_turn() && entry.state.notify()) {
       again_.push_back(entry);
     }
   }

@@ -14,8 +14,9 @@
 #include <ringo/task.h>
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
-#include <new>
+#include <memory>
 #include <source_location>
 #include <string_view>
 #include <type_traits>
@@ -29,7 +30,11 @@ void report_unhandled_exception(const TaskHeader& task, std::exception_ptr excep
 /// What a JoinHandle sees of a task: where its output will be.
 template <class T>
 struct OutputCell : TaskHeader {
-  using TaskHeader::TaskHeader;
+  OutputCell(TaskState::Word initial_state, const TaskKind& task_kind, Schedule* scheduler,
+             std::source_location where) noexcept
+      : TaskHeader(initial_state, task_kind, scheduler, where), output() {}
+  OutputCell(const OutputCell&) = delete;
+  OutputCell& operator=(const OutputCell&) = delete;
 
   /// What nobody will come for: an exception is reported, a value destroyed.
   void drop_output() noexcept {
@@ -39,11 +44,67 @@ struct OutputCell : TaskHeader {
     output.clear();
   }
 
-  Outcome<T> output;  ///< left empty by a cancelled task
+  union {
+    std::coroutine_handle<Promise<T>> body;  ///< a CoroutineCell's, until it ends
+    Outcome<T> output;                       ///< left empty by a cancelled task
+  };
 
  protected:
+  /// With `body` instead of `output`.
+  OutputCell(Task<T>&& task, TaskState::Word initial_state, const TaskKind& task_kind,
+             Schedule* scheduler, std::source_location where) noexcept
+      : TaskHeader(initial_state, task_kind, scheduler, where), body(task.release()) {}
+
   // What is left in the join slot is nobody's (T5 of task_state.h).
-  ~OutputCell() { drop_output(); }
+  ~OutputCell() {
+    drop_output();
+    std::destroy_at(&output);
+  }
+};
+
+/// The cell of something that runs a coroutine: its body, and then in the same place its output.
+template <class T>
+struct CoroutineCell : OutputCell<T> {
+  CoroutineCell(Task<T>&& task, TaskState::Word initial_state, const TaskKind& task_kind,
+                Schedule* scheduler, std::source_location where) noexcept
+      : OutputCell<T>(std::move(task), initial_state, task_kind, scheduler, where) {
+    this->body.promise().branch = &this->root;
+  }
+
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
+
+  static bool poll(TaskHeader& header) noexcept {
+    auto& cell = static_cast<CoroutineCell&>(header);
+    return run_branch(cell.root, cell.body) && cell.end();
+  }
+
+  static bool cancel(TaskHeader& header) noexcept {
+    auto& cell = static_cast<CoroutineCell&>(header);
+    if (!cancel_branch(cell.root)) {
+      return false;
+    }
+    cell.root.leaf = nullptr;
+    cell.release_body().destroy();
+    return true;
+  }
+
+ protected:
+  ~CoroutineCell() = default;
+
+ private:
+  /// The body has ended. Always true. (Apart, since most polls do not come to it.)
+  [[gnu::noinline]] bool end() noexcept {
+    const std::coroutine_handle<Promise<T>> ended = release_body();
+    this->output.take_from(ended.promise().outcome);
+    ended.destroy();
+    return true;
+  }
+  std::coroutine_handle<Promise<T>> release_body() noexcept {
+    const std::coroutine_handle<Promise<T>> released = this->body;
+    std::construct_at(&this->output);
+    return released;
+  }
 };
 
 /// TaskKind::name of a cell that has a `label`: a string, or Nothing.
@@ -60,53 +121,24 @@ constexpr auto name_function() noexcept {
 }
 
 template <class T, class Label = Nothing>
-struct TaskCell final : OutputCell<T> {
+struct TaskCell final : CoroutineCell<T> {
   TaskCell(Task<T>&& task, TaskState::Word initial_state, Schedule* scheduler,
            std::source_location where, Label name = Label()) noexcept
-      : OutputCell<T>(initial_state, kKind, scheduler, where),
-        body(task.release()),
-        label(std::move(name)) {
-    body.promise().branch = &this->root;
-  }
+      : CoroutineCell<T>(std::move(task), initial_state, kKind, scheduler, where),
+        label(std::move(name)) {}
   TaskCell(const TaskCell&) = delete;
   TaskCell& operator=(const TaskCell&) = delete;
-  ~TaskCell() { RINGO_DCHECK(!body, "a task's cell was freed before its frames"); }
-
-  static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
-
-  static bool poll(TaskHeader& header) noexcept {
-    auto& cell = static_cast<TaskCell&>(header);
-    return run_branch(cell.root, cell.body) && cell.end();
-  }
-
-  static bool cancel(TaskHeader& header) noexcept {
-    auto& cell = static_cast<TaskCell&>(header);
-    if (!cancel_branch(cell.root)) {
-      return false;
-    }
-    cell.root.leaf = nullptr;
-    std::exchange(cell.body, nullptr).destroy();
-    return true;
-  }
+  ~TaskCell() = default;
 
   static void drop_output(TaskHeader& header) noexcept {
     static_cast<OutputCell<T>&>(header).drop_output();
   }
   static void destroy(TaskHeader& header) noexcept { delete static_cast<TaskCell*>(&header); }
 
-  /// The body has ended. Always true. (Apart, since most polls do not come to it.)
-  [[gnu::noinline]] bool end() noexcept {
-    this->output.take_from(body.promise().outcome);
-    std::exchange(body, nullptr).destroy();
-    return true;
-  }
-
-  std::coroutine_handle<Promise<T>> body;
   [[no_unique_address]] Label label;  ///< constant while the cell lives
 
-  static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy,
-                                  name_function<TaskCell>()};
+  static constexpr TaskKind kKind{&CoroutineCell<T>::poll, &CoroutineCell<T>::cancel, &drop_output,
+                                  &destroy, name_function<TaskCell>()};
 };
 
 }  // namespace ringo::detail

@@ -22,11 +22,13 @@
 #pragma once
 
 #include <ringo/detail/assert.h>
+#include <ringo/detail/frame_pool.h>
 #include <ringo/detail/intrusive_list.h>
 #include <ringo/detail/task_state.h>
 
 #include <bit>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <source_location>
 #include <string_view>
@@ -157,8 +159,28 @@ class PinnedLeaf : public Leaf {
   return branch.pin != nullptr || (branch.leaf != nullptr && branch.leaf->is_pinned());
 }
 
-/// The cell of a task. 64-byte alignment makes room for the branch index, and keeps what is touched
-/// on every run in the first line.
+/// What a task needs when a combinator gives it branches beside the root, or when somebody counts
+/// how long it waits in queues. Made with the first of these, and kept until the cell goes.
+struct BranchSet {
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* set, std::size_t size) noexcept { free_frame(set, size); }
+
+  /// Bits of branches that were woken; the wakers set, the runner takes.
+  Atomic<std::uint64_t> ready{0};
+  // The rest is the holder of RUNNING's, or of the task's place in a queue.
+  /// Those that the runner has taken and no combinator has looked at yet.
+  std::uint64_t ready_taken = 0;
+  /// Which indices are in use by combinators.
+  std::uint64_t in_use = 1;
+  /// When it became ready, if that is counted: see Worker::note_scheduled().
+  std::uint32_t ready_since = 0;
+  /// The branch that yields, to be marked ready when the turn comes; 0: the root, or none.
+  std::uint8_t yielding = 0;
+};
+
+/// The cell of a task. 64-byte alignment makes room for the branch index. It is kept at 112 bytes,
+/// so that a cell for a small output has 128, two lines: what is alive by the million must be
+/// small.
 struct alignas(64) TaskHeader : ListNode {
   TaskHeader(TaskState::Word initial_state, const TaskKind& task_kind, Schedule* scheduler,
              std::source_location where) noexcept
@@ -167,6 +189,40 @@ struct alignas(64) TaskHeader : ListNode {
         home(scheduler),
         root(reinterpret_cast<BranchWord>(this)),
         spawned_at(where) {}
+  TaskHeader(const TaskHeader&) = delete;
+  TaskHeader& operator=(const TaskHeader&) = delete;
+
+  /// Null: there is only the root. Whoever knows of another branch may ask.
+  [[nodiscard]] BranchSet* branches() const noexcept {
+    // relaxed: it was set before anybody was told of a branch.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a tagged pointer is one.
+    return reinterpret_cast<BranchSet*>(extras_.load(std::memory_order_relaxed) & ~kWantsTurn);
+  }
+  /// The same, made if there is none. By the holder of RUNNING, or of the task's place in a queue.
+  BranchSet& make_branches() noexcept {
+    BranchSet* set = branches();
+    if (set == nullptr) {
+      set = new BranchSet();  // NOLINT(bugprone-unhandled-exception-at-new): else the program ends
+      // relaxed, here and below: no other thread writes it.
+      extras_.store(extras_.load(std::memory_order_relaxed) | reinterpret_cast<Extras>(set),
+                    std::memory_order_relaxed);
+    }
+    return *set;
+  }
+
+  /// It yields: when it suspends it goes to the back of the queue. By the holder of RUNNING.
+  void want_turn() noexcept {
+    extras_.store(extras_.load(std::memory_order_relaxed) | kWantsTurn, std::memory_order_relaxed);
+  }
+  /// Whether it yields; answered with yes once. By the holder of RUNNING.
+  [[nodiscard]] bool take_turn() noexcept {
+    const Extras extras = extras_.load(std::memory_order_relaxed);
+    if ((extras & kWantsTurn) == 0) {
+      return false;
+    }
+    extras_.store(extras & ~kWantsTurn, std::memory_order_relaxed);
+    return true;
+  }
 
   TaskState state;
   TaskHeader* queue_next = nullptr;  ///< owned by who pushed it to a queue
@@ -174,25 +230,21 @@ struct alignas(64) TaskHeader : ListNode {
   Schedule* home;
   Branch root;
 
-  /// Bits of branches that were woken; the wakers set, the runner takes.
-  Atomic<std::uint64_t> ready{0};
-  /// Those that the runner has taken and no combinator has looked at yet. Holder of RUNNING only.
-  std::uint64_t ready_taken = 0;
-  /// Which indices are in use by combinators. Holder of RUNNING only.
-  std::uint64_t branches_in_use = 1;
-  /// It yields: when it suspends it goes to the back of the queue. Holder of RUNNING only.
-  bool wants_turn = false;
-  /// The branch that does, to be marked ready when the turn comes; 0: the root, or none. Holder of
-  /// RUNNING only.
-  std::uint8_t yielding_branch = 0;
-  /// When it became ready, if that is counted: see Worker::note_scheduled().
-  std::uint32_t ready_since = 0;
+ private:
+  using Extras = std::uintptr_t;
+  static constexpr Extras kWantsTurn = 1;
 
+  Atomic<Extras> extras_{0};  ///< the BranchSet, if there is one, and kWantsTurn
+
+ public:
   /// The joiner's waker (a BranchWord that owns a reference), or 0.
   Atomic<BranchWord> join_slot{0};
   OwnedTasks* owner = nullptr;  ///< the worker's list that it is in; set before it first runs
   std::uint64_t id = 0;
   std::source_location spawned_at;
+
+ protected:
+  ~TaskHeader() { delete branches(); }
 };
 
 /// The task's name, or nothing. Any thread that keeps the cell alive; valid as long as that is.
@@ -211,7 +263,7 @@ inline void release(TaskHeader& task) noexcept {
 inline void mark_ready(TaskHeader& task, unsigned index) noexcept {
   if (index != 0) {
     // release: pairs with the acquire of the runner that takes the bits.
-    task.ready.fetch_or(std::uint64_t{1} << index, std::memory_order_release);
+    task.branches()->ready.fetch_or(std::uint64_t{1} << index, std::memory_order_release);
   }
 }
 
@@ -229,30 +281,33 @@ inline void wake(const Branch& branch) noexcept {
 /// atomic operation.
 inline void yield_turn(const Branch& branch) noexcept {
   TaskHeader& task = branch.task();
-  const unsigned index = branch.index();
-  if (task.yielding_branch == 0) {
-    task.yielding_branch = static_cast<std::uint8_t>(index);
-  } else if (task.yielding_branch != index) {
-    mark_ready(task, index);
+  if (const unsigned index = branch.index(); index != 0) {
+    BranchSet& branches = *task.branches();
+    if (branches.yielding == 0) {
+      branches.yielding = static_cast<std::uint8_t>(index);
+    } else if (branches.yielding != index) {
+      mark_ready(task, index);
+    }
   }
-  task.wants_turn = true;
+  task.want_turn();
 }
 
 /// Takes the bits of the branches that were woken since the task last ran. By the runner.
 inline void take_ready_bits(TaskHeader& task) noexcept {
-  if (task.branches_in_use == 1) [[likely]] {
+  BranchSet* const branches = task.branches();
+  if (branches == nullptr || branches->in_use == 1) [[likely]] {
     return;  // there is only the root, which has no bit
   }
   const std::uint64_t yielding =
-      task.yielding_branch == 0 ? 0 : std::uint64_t{1} << task.yielding_branch;
-  task.yielding_branch = 0;
+      branches->yielding == 0 ? 0 : std::uint64_t{1} << branches->yielding;
+  branches->yielding = 0;
   // relaxed: a bit that is set at this moment comes with a notification, and so with another run.
-  if (task.ready.load(std::memory_order_relaxed) == 0) {
-    task.ready_taken = yielding;
+  if (branches->ready.load(std::memory_order_relaxed) == 0) {
+    branches->ready_taken = yielding;
     return;
   }
   // acquire: pairs with mark_ready().
-  task.ready_taken = task.ready.exchange(0, std::memory_order_acquire) | yielding;
+  branches->ready_taken = branches->ready.exchange(0, std::memory_order_acquire) | yielding;
 }
 
 /// The second way: a branch's word together with a reference to its task. Move-only.
