@@ -250,6 +250,10 @@ class ConcurrentMap {
   }
 
  private:
+  /// Numbers that follow each other are likely to come and go one after the other.
+  static constexpr bool kKeepsNeighbours =
+      std::same_as<Hash, detail::MapHash<K>> && (std::is_integral_v<K> || std::is_enum_v<K>);
+
   using Slot =
       std::conditional_t<kReadsWithoutLock, detail::WordSlot<K, V>, detail::ObjectSlot<K, V>>;
   using Map = detail::MapShard<Slot>;
@@ -290,6 +294,7 @@ class ConcurrentMap {
     }
     template <class Key, class Value>
     void insert(Key&& key, Value&& value) {
+      prefetch_next();
       const auto hash_of = [this](const K& other) { return owner_.hash_of(other); };
       const Place place = shard_.map.make_place(hash_, hash_of);
       const Change change(shard_.map);
@@ -298,6 +303,7 @@ class ConcurrentMap {
       });
     }
     void erase(Place place) noexcept {
+      prefetch_next();
       const Change change(shard_.map);
       shard_.map.erase(place, hash_);
     }
@@ -311,6 +317,12 @@ class ConcurrentMap {
     [[nodiscard]] static Shard& prefetched(Shard& shard, std::uint64_t hash) noexcept {
       shard.map.prefetch(hash);  // while it waits for the lock
       return shard;
+    }
+    /// Keys that come or go in rising order: the shard's next one lies in the next bucket.
+    void prefetch_next() const noexcept {
+      if constexpr (kKeepsNeighbours) {
+        shard_.map.prefetch(hash_ + 1);
+      }
     }
 
     ConcurrentMap& owner_;
@@ -382,7 +394,11 @@ class ConcurrentMap {
   }
   template <class Q>
   [[nodiscard]] std::uint64_t hash_of(const Q& key) const {
-    return detail::mix_hash(hash_(key));
+    if constexpr (kKeepsNeighbours) {
+      return detail::mix_number(hash_(key), 64 - shift_);
+    } else {
+      return detail::mix_hash(hash_(key));
+    }
   }
   /// By the highest bits: a table goes by the lowest, and its tags are in the middle.
   [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept {
