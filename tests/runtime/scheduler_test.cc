@@ -195,7 +195,9 @@ Task<int> count_leaves(Population& population, int height) {
 }
 
 TEST(Scheduler, TreeOfTasksIsWalkedDepthFirst) {
-  Runtime runtime = testing_support::current_thread_runtime();
+  // Without a look at the time, which on a slow machine would end each walk early.
+  Runtime runtime =
+      testing_support::build_runtime(Builder::current_thread().event_interval(1'000'000));
   Population population;
   EXPECT_EQ(runtime.block_on(count_leaves(population, 4)), 10'000);
   // Breadth first, all leaves would be alive together.
@@ -301,6 +303,43 @@ TEST(Scheduler, TasksSpawnedByABlockedWorkerAreStolen) {
     }
   };
   runtime.block_on(blocks());
+}
+
+struct Yielder {
+  std::atomic<bool> is_blocked{false};
+  std::atomic<bool> has_gone_on{false};
+};
+
+Task<void> yields_until_blocked(Yielder& yielder) {
+  while (!yielder.is_blocked) {
+    co_await yield_now();
+  }
+  yielder.has_gone_on = true;
+  yielder.has_gone_on.notify_all();
+}
+
+/// Blocks its worker until the task that yields has gone on; then that is on another.
+Task<void> blocks_after_a_timer(Yielder& yielder) {
+  co_await time::sleep(1ms);
+  yielder.is_blocked = true;
+  yielder.has_gone_on.wait(false);
+}
+
+TEST(Scheduler, TaskThatYieldedIsStolenIfATimersTaskGoesFirst) {
+  // Timers fire between any two tasks.
+  Runtime runtime =
+      testing_support::build_runtime(Builder::multi_thread().worker_threads(2).event_interval(1));
+  const auto plays = []() -> Task<void> {
+    Yielder yielder;
+    JoinHandle<void> blocking = spawn(blocks_after_a_timer(yielder));
+    JoinHandle<void> yielding = spawn(yields_until_blocked(yielder));
+    (void)co_await blocking;
+    (void)co_await yielding;
+  };
+  // Often, but not always, the two are on the same worker.
+  for (int round = 0; round < 20; ++round) {
+    runtime.block_on(plays());
+  }
 }
 
 CO_TEST(Scheduler, MoreTasksThanTheLocalQueueHolds) {

@@ -61,7 +61,8 @@ class InjectionQueue {
     if (head_ == nullptr) {
       tail_ = nullptr;
     }
-    length_.store(length_.load(std::memory_order_relaxed) - taken, std::memory_order_relaxed);
+    // release: pairs with length(): who sees that they are gone sees where `take` has put them.
+    length_.store(length_.load(std::memory_order_relaxed) - taken, std::memory_order_release);
   }
 
   [[nodiscard]] TaskHeader* pop() noexcept {
@@ -83,7 +84,8 @@ class InjectionQueue {
   }
 
   [[nodiscard]] std::size_t length() const noexcept {
-    return length_.load(std::memory_order_relaxed);  // a hint; see append()
+    // acquire: pairs with pop_many(). Else a hint; see append().
+    return length_.load(std::memory_order_acquire);
   }
   /// How many of them have never run.
   [[nodiscard]] std::size_t unstarted() const noexcept {

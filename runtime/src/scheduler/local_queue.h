@@ -6,7 +6,8 @@
 //
 //   head_   {version: 32 | steal: 16 | real: 16}
 //           real: next to pop. steal: first slot that a thief still copies from; equal to real when
-//           nobody steals. version: the owner's operations.
+//           nobody steals. version: one more with each change, by whomever. A place alone would be
+//           met again after 2^16 steals from an owner that only pushes.
 //   tail_   next to push, written by the owner only
 //
 //      ... free | being stolen | queued | free ...
@@ -17,9 +18,9 @@
 //   Q2  Only one thief at a time copies from a queue; others go elsewhere.
 //   Q3  A slot is read by whoever moved `real` past it, or took it from the back, and by nobody
 //       else.
-//   Q4  A thief's claim counts from the tail that it read after the head. It fails if the owner has
-//       popped since, at either end: each of its pops makes a new version. pop_back() lowers the
-//       tail before it does so, so that who sees the version sees the tail.
+//   Q4  A thief's claim counts from the tail that it read after the head. It fails if anybody has
+//       taken something since, at either end: that makes a new version. pop_back() lowers the tail
+//       before it does so, so that who sees the version sees the tail.
 //
 // Capacity is a parameter so that the model and the tests overflow it in a few steps.
 
@@ -72,7 +73,7 @@ class LocalQueue {
       }
       const Index next = after(real, 1);
       // acq_rel, acquire: orders us with thieves, who move the same word.
-      if (head_.compare_exchange_weak(head, renewed(head, steal == real ? next : steal, next),
+      if (head_.compare_exchange_weak(head, changed(head, steal == real ? next : steal, next),
                                       std::memory_order_acq_rel, std::memory_order_acquire)) {
         item = slots_[real % kCapacity].get();
         return true;
@@ -92,7 +93,7 @@ class LocalQueue {
     tail_.store(last, std::memory_order_release);
     while (real_of(head) != tail) {
       // acq_rel, acquire: as in pop().
-      if (head_.compare_exchange_weak(head, renewed(head, steal_of(head), real_of(head)),
+      if (head_.compare_exchange_weak(head, changed(head, steal_of(head), real_of(head)),
                                       std::memory_order_acq_rel, std::memory_order_acquire)) {
         item = slots_[last % kCapacity].get();
         return true;
@@ -128,7 +129,7 @@ class LocalQueue {
     }
     item = slots_[real % kCapacity].get();
     const Index next = after(real, 1);
-    head_.store(renewed(head, next, next), std::memory_order_relaxed);
+    head_.store(changed(head, next, next), std::memory_order_relaxed);
     return true;
   }
   /// pop_back() of a queue that has no thieves.
@@ -153,7 +154,7 @@ class LocalQueue {
     std::uint64_t head = head_.load(std::memory_order_relaxed);  // the exchange decides
     // release: as every change of the word. A failure means that a thief came, or has been here.
     if (steal_of(head) != first || real_of(head) != first ||
-        !head_.compare_exchange_strong(head, renewed(head, tail, tail), std::memory_order_acq_rel,
+        !head_.compare_exchange_strong(head, changed(head, tail, tail), std::memory_order_acq_rel,
                                        std::memory_order_relaxed)) {
       return false;
     }
@@ -190,7 +191,7 @@ class LocalQueue {
       if (count == 0 || count > kCapacity / 2) {
         return 0;  // empty, or head and tail were read too far apart
       }
-      if (head_.compare_exchange_weak(head, moved(head, first, after(first, count)),
+      if (head_.compare_exchange_weak(head, changed(head, first, after(first, count)),
                                       std::memory_order_acq_rel, std::memory_order_acquire)) {
         break;
       }
@@ -201,7 +202,7 @@ class LocalQueue {
     item = slots_[after(first, count - 1) % kCapacity].get();
     // Give the slots back: steal catches up with real, which the owner may have moved on.
     head = head_.load(std::memory_order_relaxed);  // the exchange decides
-    while (!head_.compare_exchange_weak(head, moved(head, real_of(head), real_of(head)),
+    while (!head_.compare_exchange_weak(head, changed(head, real_of(head), real_of(head)),
                                         std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
     if (count > 1) {
@@ -211,24 +212,36 @@ class LocalQueue {
     return static_cast<std::uint32_t>(count);
   }
 
-  /// Any thread; may be out of date when it returns.
+  /// Any thread; may be out of date when it returns. But 0 is said only of a queue that was empty
+  /// at some moment, or is so but for what its owner is about to take: who sleeps relies on it.
   [[nodiscard]] std::uint32_t length() const {
-    const std::uint64_t head = head_.load(std::memory_order_acquire);
-    const int count = distance(real_of(head), tail_.load(std::memory_order_acquire));
-    return count > kCapacity ? 0 : static_cast<std::uint32_t>(count);
+    // acquire, all: the looks come in this order.
+    std::uint64_t head = head_.load(std::memory_order_acquire);
+    for (;;) {
+      const int count = distance(real_of(head), tail_.load(std::memory_order_acquire));
+      if (count != 0 && count <= kCapacity) {
+        return static_cast<std::uint32_t>(count);
+      }
+#ifdef RINGO_MODEL_LOOKS_ONCE
+      return 0;
+#endif
+      // Else the two were read too far apart.
+      const std::uint64_t again = head_.load(std::memory_order_acquire);
+      if (again == head) {
+        return 0;
+      }
+      head = again;
+    }
   }
 
  private:
   static constexpr unsigned kVersionShift = 32;
   static constexpr std::uint64_t kVersions = ~std::uint64_t{0} << kVersionShift;
 
-  /// `head` with its ends elsewhere: by a thief.
-  static std::uint64_t moved(std::uint64_t head, Index steal, Index real) {
-    return (head & kVersions) | (std::uint64_t{steal} << 16) | real;
-  }
-  /// And by the owner.
-  static std::uint64_t renewed(std::uint64_t head, Index steal, Index real) {
-    return moved(head + (std::uint64_t{1} << kVersionShift), steal, real);
+  /// `head` with its ends elsewhere, in a new version.
+  static std::uint64_t changed(std::uint64_t head, Index steal, Index real) {
+    const std::uint64_t renewed = head + (std::uint64_t{1} << kVersionShift);
+    return (renewed & kVersions) | (std::uint64_t{steal} << 16) | real;
   }
   static Index steal_of(std::uint64_t head) { return static_cast<Index>(head >> 16); }
   static Index real_of(std::uint64_t head) { return static_cast<Index>(head); }

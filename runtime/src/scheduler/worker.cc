@@ -134,18 +134,20 @@ void Worker::overflow(TaskHeader& task) noexcept {
     last = item;
     ++moved;
   });
-  if (!has_taken) {
+  task.queue_next = nullptr;
+  if (has_taken) {
+    stats_.overflows.add();
+    stats_.overflowed_tasks.add(moved + 1);
+    last->queue_next = &task;
+    shared_.injection().push_chain(*first, task, moved + 1);
+  } else {
     // A thief is at work on a queue that was full: this one goes to everybody.
-    task.queue_next = nullptr;
     stats_.overflowed_tasks.add();
     shared_.injection().push_chain(task, task, 1);
-    return;
   }
-  stats_.overflows.add();
-  stats_.overflowed_tasks.add(moved + 1);
-  last->queue_next = &task;
-  task.queue_next = nullptr;
-  shared_.injection().push_chain(*first, task, moved + 1);
+  // Also for a task that yields: for a moment the tasks were in neither queue, and who looked at
+  // both just then to go to sleep has seen none.
+  shared_.notify_one();
 }
 
 void Worker::schedule_woken(TaskHeader& task) noexcept {
@@ -240,7 +242,7 @@ inline void Worker::run(TaskHeader& task) noexcept {
     push_local(task);
     is_newest_first_ = false;  // it has others go first
     // There is no more to do than before, and this worker goes on with the queue: nobody is woken
-    // for it. But not if it goes on with something else.
+    // for it. But not if it goes on with something else (or maintain() finds something else).
     if (!is_alone_ && (lifo_slot_ != nullptr || is_nested_)) [[unlikely]] {
       shared_.notify_one();
     }
@@ -539,6 +541,9 @@ void Worker::maintain() {
     }
   }
   fire_timers(now_ns);
+  if (!is_alone_ && lifo_slot_ != nullptr && queue_.length() != 0) {
+    shared_.notify_one();  // a task that yielded was to be next, and now is not: see run()
+  }
 }
 
 Worker::Step Worker::step() {
