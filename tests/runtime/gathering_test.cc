@@ -20,7 +20,7 @@ namespace {
 /// So many sources that take turns.
 class Load {
  public:
-  explicit Load(std::size_t sources) : stamps_(sources, 0) {}
+  explicit Load(std::uint32_t sources) : stamps_(sources, 0) {}
 
   void events(std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) {

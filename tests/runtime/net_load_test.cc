@@ -20,6 +20,7 @@
 
 #include <gtest/gtest.h>
 
+#include "net_support.h"
 #include "support/co_test.h"
 #include "support/random_seed.h"
 

@@ -346,11 +346,9 @@ void UringDriver::turn(std::optional<std::int64_t> timeout_ns) {
   if (polls_without_sqe_ != 0 || must_poll_wake_fd_) {
     timeout_ns = 0;  // come back soon: something could not be handed over
   }
-  if (has_events()) {
-    io_uring_submit_and_get_events(&ring_);
-  } else if (timeout_ns != 0) {
+  if (timeout_ns != 0 && !has_events()) {
     sleep(timeout_ns);
-  } else if (io_uring_sq_ready(&ring_) != 0) {
+  } else if (has_events() || io_uring_sq_ready(&ring_) != 0) {
     io_uring_submit_and_get_events(&ring_);
   } else {
     return;
