@@ -14,8 +14,8 @@ from lib.servers import (Load, RedisBenchmark, Server, key_value_commands, load,
                          ringo_command, running)
 
 # A table of 2^20 buckets is nearly full at the first, has just doubled at the second.
-KEY_COUNTS = (1_000_000, 1_050_000, 1_400_000)
-QUICK_KEY_COUNTS = (200_000, 210_000, 280_000)
+KEY_COUNTS = (1_000_000, 1_050_000, 1_400_000, 2_000_000)
+QUICK_KEY_COUNTS = (200_000, 210_000, 280_000, 400_000)
 IDLE = 5_000
 CONNECTIONS = 50
 MANY = 10_000 - CONNECTIONS - 50  # servers allow 10,000, and some are those that ask "are you there?"

@@ -47,7 +47,8 @@ class Driver {
   virtual void move_sources_to(Driver& successor) = 0;
 
   /// Hands what is pending to the kernel, and delivers what has happened. Waits for something to
-  /// happen for at most so many nanoseconds; not at all for 0, without limit for nullopt.
+  /// happen for at most so many nanoseconds; not at all for 0, without limit for nullopt. Under
+  /// load it may wait up to 96 us for more to happen, but never past the limit (see gathering.h).
   virtual void turn(std::optional<std::int64_t> timeout_ns) = 0;
 
   /// Ends a turn() that waits, or the next one. Any thread.

@@ -12,6 +12,7 @@
 #include <ringo/detail/source.h>
 #include <ringo/result.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +44,17 @@ constexpr std::uint64_t kWakeFd = 1;
 
 constexpr unsigned kPollMask = POLLIN | POLLOUT | POLLRDHUP;
 constexpr unsigned kEdgeTriggered = 1U << 31;  // EPOLLET
+
+// Linux 6.12, which headers of Debian 12 do not know: a wait for several completions that after
+// some time is content with one.
+constexpr unsigned kFeatureMinWait = 1U << 15;  // IORING_FEAT_MIN_TIMEOUT
+struct WaitArguments {                          // io_uring_getevents_arg
+  std::uint64_t signal_mask = 0;
+  std::uint32_t signal_mask_size = 0;
+  std::uint32_t min_wait_us = 0;
+  std::uint64_t timeout = 0;
+};
+static_assert(sizeof(WaitArguments) == sizeof(io_uring_getevents_arg));
 
 std::uint64_t to_readiness(unsigned events) noexcept {
   std::uint64_t bits = 0;
@@ -131,6 +143,8 @@ Result<void> UringDriver::open() {
         Error(ErrorKind::kUnsupported,
               "this kernel's io_uring is too old: ringo needs Linux 5.17 or newer"));
   }
+  can_gather_ =
+      (ring_.features & kFeatureMinWait) != 0 && (ring_.flags & IORING_SETUP_DEFER_TASKRUN) != 0;
   // Only spares the kernel a look-up at each enter, and a forked child a surprise.
   (void)io_uring_register_ring_fd(&ring_);
   (void)io_uring_ring_dontfork(&ring_);
@@ -273,6 +287,7 @@ void UringDriver::finish(Watch& watch) {
 void UringDriver::on_completion(Watch& watch, int result, bool is_final) {
   if (result > 0 && !watch.is_closing) {
     note_event();
+    gathering_.note_event(watch.gathering_stamp);
     watch.source->on_event(to_readiness(static_cast<unsigned>(result)));
   }
   if (!is_final) {
@@ -305,6 +320,7 @@ void UringDriver::reap() {
         continue;
       }
       if (user_data == kWakeFd) {
+        gathering_.note_unpark();
         if (is_final) {
           --in_flight_;
           if (!is_shutting_down_) {
@@ -320,34 +336,56 @@ void UringDriver::reap() {
   }
 }
 
+bool UringDriver::has_events() const noexcept {
+  return io_uring_cq_ready(&ring_) != 0 ||
+         (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 void UringDriver::turn(std::optional<std::int64_t> timeout_ns) {
   retry_polls();
   if (polls_without_sqe_ != 0 || must_poll_wake_fd_) {
     timeout_ns = 0;  // come back soon: something could not be handed over
   }
-  if (timeout_ns == 0) {
-    const bool has_work =
-        io_uring_sq_ready(&ring_) != 0 || io_uring_cq_ready(&ring_) != 0 ||
-        (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-    if (!has_work) {
-      return;
-    }
+  if (timeout_ns != 0 && !has_events()) {
+    sleep(timeout_ns);
+  } else if (has_events() || io_uring_sq_ready(&ring_) != 0) {
     io_uring_submit_and_get_events(&ring_);
   } else {
-    __kernel_timespec timeout{};
-    if (timeout_ns) {
-      timeout.tv_sec = *timeout_ns / 1'000'000'000;
-      timeout.tv_nsec = *timeout_ns % 1'000'000'000;
-    }
-    io_uring_cqe* first = nullptr;
-    // Its errors (ETIME, EINTR, EAGAIN, EBUSY) all mean: look at what is there and go on.
-    io_uring_submit_and_wait_timeout(&ring_, &first, 1, timeout_ns ? &timeout : nullptr, nullptr);
+    return;
+  }
+  if (timeout_ns != 0) {
     run_deferred_signal_handlers();
   }
   reap();
   if (io_uring_sq_ready(&ring_) >= kSubmitEarly) {
     io_uring_submit(&ring_);
   }
+}
+
+void UringDriver::sleep(std::optional<std::int64_t> timeout_ns) {
+  __kernel_timespec timeout{};
+  if (timeout_ns) {
+    timeout.tv_sec = *timeout_ns / 1'000'000'000;
+    timeout.tv_nsec = *timeout_ns % 1'000'000'000;
+  }
+  const std::uint32_t events = can_gather_ ? gathering_.begin_sleep() : 1;
+  // A timer would be late by as much as the wait for more.
+  const std::int64_t wait_ns = std::int64_t{1000} * gathering_.wait_us();
+  // Errors of either call (ETIME, EINTR, EAGAIN, EBUSY) all mean: look at what is there and go on.
+  if (events == 1 || (timeout_ns && *timeout_ns <= 2 * wait_ns)) {
+    io_uring_cqe* first = nullptr;
+    io_uring_submit_and_wait_timeout(&ring_, &first, 1, timeout_ns ? &timeout : nullptr, nullptr);
+    return;
+  }
+  if (io_uring_sq_ready(&ring_) != 0) {
+    io_uring_submit(&ring_);
+  }
+  WaitArguments arguments;
+  arguments.min_wait_us = gathering_.wait_us();
+  arguments.timeout = timeout_ns ? reinterpret_cast<std::uint64_t>(&timeout) : 0;
+  (void)syscall(SYS_io_uring_enter, ring_.ring_fd, 0, events,
+                IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arguments, sizeof(arguments));
+  gathering_.end_sleep(io_uring_cq_ready(&ring_));
 }
 
 void UringDriver::unpark() noexcept {

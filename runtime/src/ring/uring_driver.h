@@ -21,6 +21,7 @@
 #include <liburing.h>
 
 #include "ring/driver.h"
+#include "ring/gathering.h"
 
 namespace ringo::detail {
 
@@ -45,6 +46,7 @@ class UringDriver final : public Driver {
     bool is_polling = false;  ///< the kernel owes a final completion
     bool is_closing = false;  ///< the users are gone: close the descriptor with it
     bool is_waiting_for_sqe = false;
+    Gathering::Stamp gathering_stamp = 0;
   };
 
   UringDriver() = default;
@@ -55,6 +57,8 @@ class UringDriver final : public Driver {
   void poll_wake_fd();
   void retry_polls();
   void cancel(Watch& watch);
+  [[nodiscard]] bool has_events() const noexcept;
+  void sleep(std::optional<std::int64_t> timeout_ns);
   void reap();
   void on_completion(Watch& watch, int result, bool is_final);
   void finish(Watch& watch);
@@ -66,6 +70,8 @@ class UringDriver final : public Driver {
   std::size_t in_flight_ = 0;
   std::size_t polls_without_sqe_ = 0;
   bool must_poll_wake_fd_ = false;
+  bool can_gather_ = false;  ///< the kernel knows how
+  Gathering gathering_;
   IntrusiveList<Watch> watches_;
 };
 
