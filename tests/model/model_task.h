@@ -8,8 +8,11 @@
 
 #pragma once
 
+#include <ringo/config.h>
+#include <ringo/detail/frame_pool.h>
 #include <ringo/detail/task_core.h>
 
+#include <cstddef>
 #include <cstdlib>
 #include <source_location>
 
@@ -24,16 +27,40 @@ inline void check_failed(const char* /*condition*/, const char* message, const c
   std::abort();
 }
 
+// A task of a model has no branches beside its root, so nothing is taken from the frame pool.
+inline void* allocate_unpooled(std::size_t /*size*/) {
+  std::abort();
+}
+inline void free_unpooled(void* /*block*/, std::size_t /*size*/) noexcept {
+  std::abort();
+}
+#if RINGO_FRAME_POOL
+inline void* refill_frames(std::size_t /*size_class*/) {
+  std::abort();
+}
+inline void spill_frames(std::size_t /*size_class*/) noexcept {
+  std::abort();
+}
+inline void note_frame_cache_in_use() noexcept {
+  std::abort();
+}
+#endif
+
 }  // namespace ringo::detail
 
 namespace ringo::model {
+
+/// A cell of nothing.
+struct ModelCell final : detail::TaskHeader {
+  using TaskHeader::TaskHeader;
+};
 
 class ModelTask final : public detail::Schedule {
  public:
   void open() {
     rl::rl_sem_init(&queue_, 0, 0, $);
-    header_ = new detail::TaskHeader(detail::TaskState::kIdleWithHandle, kNoKind, this,
-                                     std::source_location::current());
+    header_ = new ModelCell(detail::TaskState::kIdleWithHandle, kNoKind, this,
+                            std::source_location::current());
   }
   /// Every waker must have given its reference up.
   void close() {
@@ -60,7 +87,7 @@ class ModelTask final : public detail::Schedule {
   static constexpr detail::TaskKind kNoKind{nullptr, nullptr, nullptr, nullptr};
 
   rl::rl_sem_t queue_;
-  detail::TaskHeader* header_ = nullptr;
+  ModelCell* header_ = nullptr;
 };
 
 }  // namespace ringo::model

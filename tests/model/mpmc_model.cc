@@ -34,8 +34,8 @@ class RunningTask final : public Schedule {
  public:
   void open() {
     rl::rl_sem_init(&queue_, 0, 0, $);
-    header_ = new TaskHeader(TaskState::kSpawnedWithHandle, kNoKind, this,
-                             std::source_location::current());
+    header_ = new ringo::model::ModelCell(TaskState::kSpawnedWithHandle, kNoKind, this,
+                                          std::source_location::current());
   }
   void close() {
     RL_ASSERT(!header_->state.release());
@@ -60,7 +60,7 @@ class RunningTask final : public Schedule {
   static constexpr TaskKind kNoKind{nullptr, nullptr, nullptr, nullptr};
 
   rl::rl_sem_t queue_;
-  TaskHeader* header_ = nullptr;
+  ringo::model::ModelCell* header_ = nullptr;
 };
 
 /// Who reads it while it is being moved has a race.

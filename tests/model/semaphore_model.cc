@@ -40,7 +40,7 @@ class RunningTask final : public Schedule {
  public:
   void open() {
     rl::rl_sem_init(&queue_, 0, 0, $);
-    header_ = new TaskHeader(kInitial, kNoKind, this, std::source_location::current());
+    header_ = new model::ModelCell(kInitial, kNoKind, this, std::source_location::current());
   }
   void close() {
     RL_ASSERT(!header_->state.release());
@@ -81,7 +81,7 @@ class RunningTask final : public Schedule {
   }
 
   rl::rl_sem_t queue_;
-  TaskHeader* header_ = nullptr;
+  model::ModelCell* header_ = nullptr;
 };
 
 /// What a task sees when it looks at its waiter.

@@ -457,11 +457,8 @@ inline TaskHeader* Worker::next_task() noexcept {
   if (lifo_slot_ != nullptr) {
     return std::exchange(lifo_slot_, nullptr);
   }
-  TaskHeader* task = nullptr;
-  if (is_newest_first_ && (task = take_newest()) != nullptr) {
-    return task;
-  }
-  if (pop_local(task)) {
+  TaskHeader* task = is_newest_first_ ? take_newest() : nullptr;
+  if (task != nullptr || pop_local(task)) {
     return task;
   }
   return take_injected();
