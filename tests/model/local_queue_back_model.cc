@@ -11,6 +11,7 @@
 #endif
 
 #include "model/model.h"
+#include "model/taken_once.h"
 #include "scheduler/local_queue.h"
 
 namespace ringo::detail {
@@ -22,13 +23,7 @@ struct LocalQueueBackModel : rl::test_suite<LocalQueueBackModel, 2> {
 
   Queue queue;
   Queue own_of_thief;
-  int seen[kItems] = {};
-
-  void take(int item) {
-    RL_ASSERT(item >= 0 && item < kItems);
-    ++seen[item];
-    RL_ASSERT(seen[item] == 1);
-  }
+  model::TakenOnce<kItems> taken;
 
   void thread(unsigned index) {
     int item = -1;
@@ -36,21 +31,21 @@ struct LocalQueueBackModel : rl::test_suite<LocalQueueBackModel, 2> {
       for (int next = 0; next < kItems; ++next) {
         RL_ASSERT(queue.push(next));
         if (next == 1 && queue.pop_back(item)) {
-          take(item);
+          taken.take(item);
         }
       }
       if (queue.pop(item)) {
-        take(item);
+        taken.take(item);
       }
       while (queue.pop_back(item)) {
-        take(item);
+        taken.take(item);
       }
     } else {
       for (int round = 0; round < 2; ++round) {
         if (queue.steal_into(own_of_thief, item) != 0) {
-          take(item);
+          taken.take(item);
           while (own_of_thief.pop_back(item)) {
-            take(item);
+            taken.take(item);
           }
         }
       }
@@ -58,13 +53,8 @@ struct LocalQueueBackModel : rl::test_suite<LocalQueueBackModel, 2> {
   }
 
   void after() {
-    int item = -1;
-    while (queue.pop(item)) {
-      take(item);
-    }
-    for (const int count : seen) {
-      RL_ASSERT(count == 1);
-    }
+    taken.drain(queue);
+    taken.check_all();
   }
 };
 

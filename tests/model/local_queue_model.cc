@@ -11,6 +11,7 @@
 #endif
 
 #include "model/model.h"
+#include "model/taken_once.h"
 #include "scheduler/local_queue.h"
 
 namespace ringo::detail {
@@ -22,51 +23,36 @@ struct LocalQueueModel : rl::test_suite<LocalQueueModel, 3> {
 
   Queue queue;
   Queue own_of_thief[2];
-  int seen[kItems] = {};
-
-  void take(int item) {
-    RL_ASSERT(item >= 0 && item < kItems);
-    ++seen[item];
-    RL_ASSERT(seen[item] == 1);
-  }
+  model::TakenOnce<kItems> taken;
 
   void thread(unsigned index) {
     int item = -1;
     if (index == 0) {
       for (int next = 0; next < kItems; ++next) {
         while (!queue.push(next)) {
-          if (!queue.take_second_half([this](int taken) { take(taken); })) {
+          if (!queue.take_second_half([this](int one) { taken.take(one); })) {
             rl::yield(1, $);  // a thief is at work
           }
         }
         if (next == 2 && queue.pop(item)) {
-          take(item);
+          taken.take(item);
         }
       }
-      while (queue.pop(item)) {
-        take(item);
-      }
+      taken.drain(queue);
     } else {
       Queue& own = own_of_thief[index - 1];
       for (int round = 0; round < 2; ++round) {
         if (queue.steal_into(own, item) != 0) {
-          take(item);
-          while (own.pop(item)) {
-            take(item);
-          }
+          taken.take(item);
+          taken.drain(own);
         }
       }
     }
   }
 
   void after() {
-    int item = -1;
-    while (queue.pop(item)) {
-      take(item);
-    }
-    for (const int count : seen) {
-      RL_ASSERT(count == 1);
-    }
+    taken.drain(queue);
+    taken.check_all();
   }
 };
 

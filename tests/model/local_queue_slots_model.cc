@@ -15,6 +15,7 @@
 #endif
 
 #include "model/model.h"
+#include "model/taken_once.h"
 #include "scheduler/local_queue.h"
 
 namespace ringo::detail {
@@ -27,51 +28,37 @@ struct LocalQueueSlotsModel : rl::test_suite<LocalQueueSlotsModel, 3> {
   Queue first;
   Queue second;
   Queue third;
-  int seen[kItems] = {};
-
-  void take(int item) {
-    RL_ASSERT(item >= 0 && item < kItems);
-    ++seen[item];
-    RL_ASSERT(seen[item] == 1);
-  }
-  void drain(Queue& queue) {
-    int item = -1;
-    while (queue.pop(item)) {
-      take(item);
-    }
-  }
+  model::TakenOnce<kItems> taken;
 
   void thread(unsigned index) {
     int item = -1;
     if (index == 0) {
       for (int next = 0; next < kItems; ++next) {
         if (!first.push(next)) {
-          take(next);
+          taken.take(next);
         }
       }
     } else if (index == 1) {
       for (int round = 0; round < 2; ++round) {
         if (first.steal_into(second, item) != 0) {
-          take(item);
+          taken.take(item);
         }
       }
     } else {
       if (second.steal_into(third, item) != 0) {
-        take(item);
+        taken.take(item);
       }
       if (first.steal_into(third, item) != 0) {
-        take(item);
+        taken.take(item);
       }
     }
   }
 
   void after() {
-    drain(first);
-    drain(second);
-    drain(third);
-    for (const int count : seen) {
-      RL_ASSERT(count == 1);
-    }
+    taken.drain(first);
+    taken.drain(second);
+    taken.drain(third);
+    taken.check_all();
   }
 };
 
