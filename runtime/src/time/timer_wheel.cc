@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Where an entry belongs (level and slot, by the highest digit in which its tick differs from now),
-// and how the wheel goes from one occupied slot to the next without visiting the empty ones.
+// Where an entry belongs (near now: the slot of its tick; else level and slot by the highest digit
+// in which its tick differs from now), and how the wheel goes from one occupied slot to the next
+// without visiting the empty ones.
 //
 // Thread safety: as timer_wheel.h; entries are taken out under the lock, tasks woken after it.
 
@@ -17,6 +18,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 namespace ringo::detail {
@@ -26,6 +28,14 @@ std::uint64_t tick_at_or_after(std::int64_t ns) noexcept {
   return ns <= 0
              ? 0
              : (static_cast<std::uint64_t>(ns) + TimerWheel::kTickNs - 1) >> TimerWheel::kTickShift;
+}
+
+/// Has a page's entries on their way from memory, for writing. One may lie across two lines.
+void fetch(const TimerPage& page) noexcept {
+  for (std::uint32_t i = 0; i < page.count; ++i) {
+    __builtin_prefetch(page.entries[i], 1);
+    __builtin_prefetch(&page.entries[i]->phase, 1);
+  }
 }
 
 /// Those of a word's bits that are behind one of them.
@@ -54,44 +64,52 @@ unsigned TimerWheel::InnerSlots::after(unsigned slot) const noexcept {
   std::uint64_t rest = bits_behind(bits[word], slot % 64);
   if (rest == 0) {
     const std::uint64_t further = bits_behind(words, word);
-    if (further == 0) {
+    if (words == 0) {
       return kInnerSlots;
     }
-    word = static_cast<unsigned>(std::countr_zero(further));
+    word = static_cast<unsigned>(std::countr_zero(further != 0 ? further : words));
     rest = bits[word];
   }
   return word * 64 + static_cast<unsigned>(std::countr_zero(rest));
 }
 
-void TimerWheel::clear_bit(unsigned level, unsigned slot) noexcept {
-  if (level == 0) {
-    inner_bits_.clear(slot);
-  } else {
-    outer_bits_[level - 1] &= ~(std::uint64_t{1} << slot);
+void TimerWheel::note_emptied(const TimerSlot& slot) noexcept {
+  const auto index_in = [&slot](const auto& slots) -> std::optional<unsigned> {
+    // std::less: the slot may be none of these.
+    if (std::less<>()(&slot, slots.data()) || !std::less<>()(&slot, slots.data() + slots.size())) {
+      return std::nullopt;
+    }
+    return static_cast<unsigned>(&slot - slots.data());
+  };
+  if (const auto inner = index_in(inner_)) {
+    inner_bits_.clear(*inner);
+    return;
+  }
+  for (unsigned level = 1; level < kLevels; ++level) {
+    if (const auto outer = index_in(outer_[level - 1])) {
+      outer_bits_[level - 1] &= ~(std::uint64_t{1} << *outer);
+      return;
+    }
   }
 }
 
-void TimerWheel::place(TimerEntry& entry, std::uint64_t wanted) noexcept {
-  // The highest digit in which the tick differs from now names the level, and the tick's own digit
-  // there the slot. Beyond the range: the last slot before the outermost level comes round.
+void TimerWheel::place(TimerEntry& entry, std::uint64_t wanted) {
+  // Near now each slot is one tick's. Further out the highest digit in which the tick differs from
+  // now names the level, and the tick's own digit there the slot. Beyond the range: the last slot
+  // before the outermost level comes round.
   constexpr std::uint64_t kRange = std::uint64_t{1} << kRangeBits;
-  const std::uint64_t tick = std::min(wanted, elapsed_ + kRange - 1);
-  const std::uint64_t differing = elapsed_ ^ tick;
-  if (differing < kInnerSlots) {
+  const std::uint64_t tick = std::clamp(wanted, elapsed_, elapsed_ + kRange - 1);
+  if (tick - elapsed_ < kInnerSlots) {
     const auto slot = static_cast<unsigned>(tick % kInnerSlots);
-    entry.level = 0;
-    entry.slot = static_cast<std::uint16_t>(slot);
-    inner_[slot].push_back(entry);
+    inner_[slot].add(entry, spare_);
     inner_bits_.set(slot);
     return;
   }
   const unsigned digit =
-      (63U - static_cast<unsigned>(std::countl_zero(differing)) - kInnerBits) / kOuterBits;
+      (63U - static_cast<unsigned>(std::countl_zero(elapsed_ ^ tick)) - kInnerBits) / kOuterBits;
   const unsigned level = std::min(digit + 1, kLevels - 1);
   const auto slot = static_cast<unsigned>((tick >> shift_of(level)) % kOuterSlots);
-  entry.level = static_cast<std::uint8_t>(level);
-  entry.slot = static_cast<std::uint16_t>(slot);
-  outer_[level - 1][slot].push_back(entry);
+  outer_[level - 1][slot].add(entry, spare_);
   outer_bits_[level - 1] |= std::uint64_t{1} << slot;
 }
 
@@ -101,9 +119,9 @@ TimerWheel::TimerWheel(std::int64_t now_ns, Access access) noexcept
     : is_shared_(access == Access::kManyThreads),
       elapsed_(static_cast<std::uint64_t>(now_ns) >> kTickShift) {}
 
-bool TimerWheel::insert(TimerEntry& entry, Branch& branch) noexcept {
+bool TimerWheel::insert(TimerEntry& entry, Branch& branch) {
   if (entry.deadline == TimerEntry::kNever) {
-    return true;  // in no list: there is nothing to wake for
+    return true;  // in no slot: there is nothing to wake for
   }
   const bool is_fresh = entry.counts == TimerEntry::Counts::kFromStart;
   const std::uint64_t tick = is_fresh ? 0 : tick_at_or_after(entry.deadline);
@@ -112,8 +130,7 @@ bool TimerWheel::insert(TimerEntry& entry, Branch& branch) noexcept {
     if (entry.deadline <= 0) {
       return false;
     }
-    entry.level = kFresh;
-    fresh_.push_back(entry);
+    fresh_.add(entry, spare_);
   } else {
     if (tick <= elapsed_) {
       return false;
@@ -134,11 +151,15 @@ void TimerWheel::remove(TimerEntry& entry) noexcept {
     if (entry.phase.load(std::memory_order_relaxed) == TimerEntry::Phase::kFired) {
       return;
     }
-    if (entry.is_linked()) {
-      Slot& slot = entry.level == kFresh ? fresh_ : slot_at(entry.level, entry.slot);
-      slot.remove(entry);
-      if (entry.level != kFresh && slot.empty()) {
-        clear_bit(entry.level, entry.slot);
+    if (entry.page != nullptr) {
+      TimerSlot& slot = *entry.page->slot;
+      if (&slot == &fresh_) {
+        slot.remove(entry, spare_, TimerSlot::OnlyPage::kKeep);
+      } else {
+        slot.remove(entry, spare_, TimerSlot::OnlyPage::kGiveBack);
+        if (slot.empty()) {
+          note_emptied(slot);
+        }
       }
     }
     is_last = --entries_ == 0 && is_retired_;
@@ -173,15 +194,19 @@ void TimerWheel::retire() noexcept {
 // --- the clock's side -------------------------------------------------------------------------
 
 void TimerWheel::settle_all(std::int64_t now_ns) noexcept {
-  fresh_.drain([&](TimerEntry& entry) RINGO_NO_THREAD_SAFETY_ANALYSIS {
-    entry.counts = TimerEntry::Counts::kFromZero;
-    if (entry.deadline > TimerEntry::kNever - now_ns) {
-      entry.deadline = TimerEntry::kNever;
-      return;
+  fresh_.drain(spare_, [&](const TimerPage& page) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+    for (std::uint32_t i = 0; i < page.count; ++i) {
+      TimerEntry& entry = *page.entries[i];
+      entry.counts = TimerEntry::Counts::kFromZero;
+      if (entry.deadline > TimerEntry::kNever - now_ns) {
+        entry.deadline = TimerEntry::kNever;
+        entry.page = nullptr;
+      } else {
+        // Longer than nothing, so its tick is one that has not begun.
+        entry.deadline += now_ns;
+        place(entry, tick_at_or_after(entry.deadline));
+      }
     }
-    // Longer than nothing, so its tick is one that has not begun.
-    entry.deadline += now_ns;
-    place(entry, tick_at_or_after(entry.deadline));
   });
 }
 
@@ -190,14 +215,8 @@ void TimerWheel::settle(std::int64_t now_ns) noexcept {
   settle_all(now_ns);
 }
 
-std::optional<TimerWheel::Expiry> TimerWheel::next() const noexcept {
-  // Everything in a lower level comes before everything in a higher one. In the inner level nothing
-  // is at or behind the current slot.
-  const std::uint64_t current = elapsed_ % kInnerSlots;
-  if (const unsigned slot = inner_bits_.after(static_cast<unsigned>(current));
-      slot != kInnerSlots) {
-    return Expiry{elapsed_ - current + slot, 0, slot};
-  }
+std::optional<TimerWheel::Expiry> TimerWheel::next_outer() const noexcept {
+  // Everything in one of these levels comes before everything in a higher one.
   for (unsigned level = 1; level < kLevels; ++level) {
     if (outer_bits_[level - 1] == 0) {
       continue;
@@ -220,47 +239,50 @@ std::optional<TimerWheel::Expiry> TimerWheel::next() const noexcept {
   return std::nullopt;
 }
 
-void TimerWheel::fire(Slot& due, WakeList& woken) noexcept {
-  // In two passes, since a wake is an atomic operation, which waits for the cache line that it
-  // needs and lets nothing overtake it: the first pass only fetches.
-  constexpr std::size_t kBatch = 32;
-  std::array<TimerEntry*, kBatch> batch;  // NOLINT(*-member-init): filled as far as it is read
-  std::size_t count = 0;
-  std::uint32_t fired = 0;
-  const auto wake_batch = [&] {
-    for (std::size_t i = 0; i < count; ++i) {
-      TimerEntry& entry = *batch[i];
+std::optional<TimerWheel::Expiry> TimerWheel::next() const noexcept {
+  // What moves down goes first: it may be due in the very tick in which its slot's time begins.
+  const std::optional<Expiry> outer = next_outer();
+  if (const unsigned slot = inner_bits_.after(current_inner()); slot != kInnerSlots) {
+    const std::uint64_t tick = elapsed_ + (slot - current_inner()) % kInnerSlots;
+    if (!outer || tick < outer->tick) {
+      return Expiry{tick, 0, slot};
+    }
+  }
+  return outer;
+}
+
+void TimerWheel::move_down(const Expiry& expiry) noexcept {
+  outer_bits_[expiry.level - 1] &= ~(std::uint64_t{1} << expiry.slot);
+  outer_[expiry.level - 1][expiry.slot].drain(
+      spare_, [&](const TimerPage& page) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+        fetch(page);
+        for (std::uint32_t i = 0; i < page.count; ++i) {
+          place(*page.entries[i], tick_at_or_after(page.entries[i]->deadline));
+        }
+      });
+}
+
+void TimerWheel::fire_current(WakeList& woken) noexcept {
+  const unsigned slot = current_inner();
+  inner_bits_.clear(slot);
+  inner_[slot].drain(spare_, [&](const TimerPage& page) RINGO_NO_THREAD_SAFETY_ANALYSIS {
+    // In passes, since a wake is an atomic operation, which waits for the cache line that it needs
+    // and lets nothing overtake it: the first two only fetch.
+    fetch(page);
+    for (std::uint32_t i = 0; i < page.count; ++i) {
+      // A root is in the line that its task's state is in.
+      __builtin_prefetch(page.entries[i]->branch, 1);
+    }
+    for (std::uint32_t i = 0; i < page.count; ++i) {
+      TimerEntry& entry = *page.entries[i];
       // release: pairs with has_fired(); a wake for another reason may come at any time.
       entry.phase.store(TimerEntry::Phase::kFires, std::memory_order_release);
       woken.add(*entry.branch);
       // release: pairs with stop(), after which the entry is gone.
       entry.phase.store(TimerEntry::Phase::kFired, std::memory_order_release);
     }
-    fired += static_cast<std::uint32_t>(count);
-    count = 0;
-  };
-  due.drain([&](TimerEntry& entry) {
-    __builtin_prefetch(entry.branch, 1);  // a root is in the line that its task's state is in
-    batch[count++] = &entry;
-    if (count == kBatch) {
-      wake_batch();
-    }
+    entries_ -= page.count;
   });
-  wake_batch();
-  entries_ -= fired;
-}
-
-void TimerWheel::move_down(Slot& due, WakeList& woken) noexcept {
-  Slot now_due;
-  due.drain([&](TimerEntry& entry) RINGO_NO_THREAD_SAFETY_ANALYSIS {
-    const std::uint64_t tick = tick_at_or_after(entry.deadline);
-    if (tick <= elapsed_) {
-      now_due.push_back(entry);
-    } else {
-      place(entry, tick);
-    }
-  });
-  fire(now_due, woken);
 }
 
 void TimerWheel::advance(std::int64_t now_ns, WakeList& woken) noexcept {
@@ -272,13 +294,10 @@ void TimerWheel::advance(std::int64_t now_ns, WakeList& woken) noexcept {
       break;
     }
     elapsed_ = expiry->tick;
-    clear_bit(expiry->level, expiry->slot);
-    Slot& due = slot_at(expiry->level, expiry->slot);
-    if (expiry->level == 0) {
-      fire(due, woken);
-    } else {
-      move_down(due, woken);
+    if (expiry->level != 0) {
+      move_down(*expiry);
     }
+    fire_current(woken);
   }
   elapsed_ = std::max(elapsed_, now);
   settle_all(now_ns);

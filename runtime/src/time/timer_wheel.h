@@ -7,9 +7,9 @@
 // round.
 //
 //   fresh     lengths of time that were begun since the clock was last looked at
-//   level 0   1,024 slots of 1 tick     the next 134 ms
-//   level 1   64 slots of 1,024 ticks   ... 8.6 s
-//   level n   an entry moves down a level when its slot's time begins
+//   level 0   1,024 slots of 1 tick     the next 134 ms, from wherever now is
+//   level 1   64 slots of 1,024 ticks   ... to the next multiple of 8.6 s
+//   level n   an entry moves down when its slot's time begins
 //
 // A length of time becomes a deadline at the worker's next look at the clock, which it takes every
 // few dozen tasks and before it sleeps: what ends before that (most timeouts do) costs neither a
@@ -20,11 +20,12 @@
 // until it has an entry of a body that may leave it (share()).
 // An entry may outlive the runtime (a generator that was kept): retire() leaves the wheel to the
 // last of them.
-// Complexity: insert and remove O(1); advance O(entries that fire or move down).
+// Complexity: insert and remove O(1); advance O(entries that fire or move down). Memory: 8 bytes an
+// entry, and at least a page (256) for a slot that has any. Where there is none for a page to be
+// had, insert() throws; the clock's side ends the program.
 
 #pragma once
 
-#include <ringo/detail/intrusive_list.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
@@ -33,6 +34,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+
+#include "time/timer_slot.h"
 
 namespace ringo::detail {
 
@@ -50,8 +53,9 @@ class TimerWheel {
 
   explicit TimerWheel(std::int64_t now_ns, Access access = Access::kManyThreads) noexcept;
 
-  /// Links the entry. False: its time has come already, nothing was linked.
-  [[nodiscard]] bool insert(TimerEntry& entry, Branch& branch) noexcept;
+  /// Takes note of the entry. False: its time has come already, nothing was done. Throws
+  /// std::bad_alloc, and has done nothing then.
+  [[nodiscard]] bool insert(TimerEntry& entry, Branch& branch);
   /// For an entry that was inserted and has not been seen fired, when it waits no longer.
   void remove(TimerEntry& entry) noexcept;
   /// Of an entry that was inserted; of a fresh one what it would be if it were settled now.
@@ -59,7 +63,7 @@ class TimerWheel {
   /// By the worker: from now on entries may be removed by other threads.
   void share() noexcept { is_shared_ = true; }
   /// Instead of the destructor of a wheel that was made by new: it goes with its last entry. What
-  /// is still linked will never fire.
+  /// is still in it will never fire.
   void retire() noexcept;
 
   /// Gives the lengths of time that were begun since the last time their deadlines. Complexity:
@@ -77,20 +81,18 @@ class TimerWheel {
  private:
   static constexpr unsigned kInnerSlots = 1U << kInnerBits;
   static constexpr unsigned kOuterSlots = 1U << kOuterBits;
-  static constexpr std::uint8_t kFresh = kLevels;  ///< the level of the entries in fresh_
-  using Slot = IntrusiveList<TimerEntry>;
 
   struct Expiry {
     std::uint64_t tick;
     unsigned level;
-    unsigned slot;
+    unsigned slot;  ///< of an outer level; the inner one's follows from the tick
   };
 
   /// Which of the inner slots have entries: a bit for each, and one for each word of those.
   struct InnerSlots {
     void set(unsigned slot) noexcept;
     void clear(unsigned slot) noexcept;
-    /// The first one behind `slot`, or kInnerSlots.
+    /// The first one behind `slot`, going round; `slot` itself, or kInnerSlots, if there is none.
     [[nodiscard]] unsigned after(unsigned slot) const noexcept;
 
     std::uint64_t words = 0;
@@ -122,15 +124,16 @@ class TimerWheel {
   static unsigned shift_of(unsigned level) noexcept {
     return level == 0 ? 0 : kInnerBits + (level - 1) * kOuterBits;
   }
-  [[nodiscard]] Slot& slot_at(unsigned level, unsigned slot) noexcept RINGO_REQUIRES(mutex_) {
-    return level == 0 ? inner_[slot] : outer_[level - 1][slot];
+  [[nodiscard]] unsigned current_inner() const noexcept RINGO_REQUIRES(mutex_) {
+    return static_cast<unsigned>(elapsed_ % kInnerSlots);
   }
-  void clear_bit(unsigned level, unsigned slot) noexcept RINGO_REQUIRES(mutex_);
-  void place(TimerEntry& entry, std::uint64_t tick) noexcept RINGO_REQUIRES(mutex_);
+  void note_emptied(const TimerSlot& slot) noexcept RINGO_REQUIRES(mutex_);
+  void place(TimerEntry& entry, std::uint64_t tick) RINGO_REQUIRES(mutex_);
   void settle_all(std::int64_t now_ns) noexcept RINGO_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<Expiry> next_outer() const noexcept RINGO_REQUIRES(mutex_);
   [[nodiscard]] std::optional<Expiry> next() const noexcept RINGO_REQUIRES(mutex_);
-  void fire(Slot& due, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
-  void move_down(Slot& due, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  void fire_current(WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  void move_down(const Expiry& expiry) noexcept RINGO_REQUIRES(mutex_);
 
   // Written by the worker only, before the entry for whose sake it is reaches another thread.
   bool is_shared_;
@@ -138,11 +141,12 @@ class TimerWheel {
   bool is_retired_ RINGO_GUARDED_BY(mutex_) = false;
   std::uint32_t entries_ RINGO_GUARDED_BY(mutex_) = 0;  ///< inserted, not fired, not removed
   std::uint64_t elapsed_ RINGO_GUARDED_BY(mutex_);  ///< all ticks up to here have been worked off
-  Slot fresh_ RINGO_GUARDED_BY(mutex_);
+  SparePage spare_ RINGO_GUARDED_BY(mutex_);
+  TimerSlot fresh_ RINGO_GUARDED_BY(mutex_);
   InnerSlots inner_bits_ RINGO_GUARDED_BY(mutex_);
   std::array<std::uint64_t, kLevels - 1> outer_bits_ RINGO_GUARDED_BY(mutex_){};
-  std::array<Slot, kInnerSlots> inner_ RINGO_GUARDED_BY(mutex_);
-  std::array<std::array<Slot, kOuterSlots>, kLevels - 1> outer_ RINGO_GUARDED_BY(mutex_);
+  std::array<TimerSlot, kInnerSlots> inner_ RINGO_GUARDED_BY(mutex_);
+  std::array<std::array<TimerSlot, kOuterSlots>, kLevels - 1> outer_ RINGO_GUARDED_BY(mutex_);
 };
 
 }  // namespace ringo::detail

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// A timer that a branch waits for. It lives in the awaiter and is linked into the wheel of the
-// worker on which the wait began; the task may go on elsewhere and cancel it from there.
+// A timer that a branch waits for. It lives in the awaiter, and the wheel of the worker on which
+// the wait began has its address; the task may go on elsewhere and cancel it from there.
 //
 // Thread safety: the holder of the task's RUNNING; what the wheel writes, under the wheel's lock.
 
 #pragma once
 
-#include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/assert.h>
 
 #include <atomic>
 #include <cstdint>
@@ -17,17 +17,18 @@ namespace ringo::detail {
 struct Branch;
 struct TimerEntry;
 class TimerWheel;
+struct TimerPage;
 
 /// Registers the entry with the current worker's wheel. False: its time has come already.
-/// Panics: UsageError on a thread that is not a worker.
+/// Panics: UsageError on a thread that is not a worker. Throws std::bad_alloc.
 [[nodiscard]] bool start_timer(TimerEntry& entry, Branch& branch);
-/// Unlinks it if it has not fired. Any thread.
+/// Takes it out if it has not fired. Any thread.
 void stop_timer(TimerEntry& entry) noexcept;
 /// For a task dump: the deadline on the runtime's clock, or LeafDescription::kNone if there is
 /// none.
 [[nodiscard]] std::int64_t known_deadline(const TimerEntry& entry) noexcept;
 
-struct TimerEntry : ListNode {
+struct TimerEntry {
   /// A deadline that never comes.
   static constexpr std::int64_t kNever = INT64_MAX;
 
@@ -42,7 +43,10 @@ struct TimerEntry : ListNode {
   };
 
   TimerEntry(std::int64_t ns, Counts from) noexcept : deadline(ns), counts(from) {}
-  TimerEntry(TimerEntry&& other) noexcept : deadline(other.deadline), counts(other.counts) {}
+  /// Requires: the other one has not been started.
+  TimerEntry(TimerEntry&& other) noexcept : deadline(other.deadline), counts(other.counts) {
+    RINGO_DCHECK(other.wheel == nullptr, "a timer was moved while a wheel knew of it");
+  }
   TimerEntry& operator=(TimerEntry&&) = delete;
   ~TimerEntry() { stop(); }
 
@@ -72,9 +76,9 @@ struct TimerEntry : ListNode {
 
   std::int64_t deadline;        ///< nanoseconds; see Counts
   Branch* branch = nullptr;     ///< whom it wakes
-  TimerWheel* wheel = nullptr;  ///< where it is or was linked
-  std::uint16_t slot = 0;       ///< and in which slot and level, under the wheel's lock
-  std::uint8_t level = 0;
+  TimerWheel* wheel = nullptr;  ///< which knows of it, or did
+  TimerPage* page = nullptr;    ///< and where there, under the wheel's lock; null: nowhere
+  std::uint8_t place = 0;       ///< in the page
   Counts counts;
   std::atomic<Phase> phase{Phase::kWaits};
 };
