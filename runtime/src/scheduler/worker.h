@@ -5,8 +5,9 @@
 // loop is in worker.cc; worker_idle.cc is for when there is nothing to run, worker_lifecycle.cc for
 // its beginning and end, worker_observed.cc for hooks and metrics.
 //
-// Order of work (Tokio's): now and then the injection queue and the driver first; else the LIFO
-// slot, the local queue, the injection queue, then stealing, then sleep.
+// Order of work (Tokio's, but for the newest): now and then the injection queue and the driver
+// first; else the LIFO slot; after a join that waits, for a while, the newest task of the local
+// queue (see run_newest_first()); the oldest of it, the injection queue, then stealing, then sleep.
 //
 // Thread safety: the worker's own thread, but for unpark(), queue() (to steal from), and metrics.
 
