@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """All benchmarks in one run: `make bench`, `make bench-quick`, or, once built,
 
-  scripts/bench.sh [--quick] [--record] [SECTION...]     runtime server echo micro shared_state
+  scripts/bench.sh [--quick] [--no-record] [SECTION...]     runtime server echo micro shared_state
 
 Peers and ours take turns; at the end comes one table, and with it one JSON file in bench/results/ and
 plots. docs/performance.md says how to read it, and which variables name more peers.

@@ -83,6 +83,7 @@ awaitable<void> yield_many() {
 }
 
 awaitable<void> count_down(std::atomic<std::size_t>& remaining) {
+  // relaxed: it is read when the threads that ran the context have been joined.
   remaining.fetch_sub(1, std::memory_order_relaxed);
   co_return;
 }

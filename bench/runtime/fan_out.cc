@@ -36,12 +36,15 @@ constexpr std::size_t kBatch = 512;
 /// What the sender waits for.
 class Round {
  public:
+  // release: pairs with arrive().
   void begin(std::size_t receivers) { waiting_.store(receivers, std::memory_order_release); }
   void arrive() {
+    // acq_rel: what all receivers did happens before the last one's wake, and is_over().
     if (waiting_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       all_arrived_.notify_one();
     }
   }
+  // acquire: pairs with arrive().
   [[nodiscard]] bool is_over() const { return waiting_.load(std::memory_order_acquire) == 0; }
   [[nodiscard]] ringo::Notify& all_arrived() { return all_arrived_; }
 

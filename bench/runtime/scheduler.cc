@@ -46,6 +46,7 @@ class Countdown {
   Countdown(std::size_t tasks, DoneSender done) : remaining_(tasks), done_(std::move(done)) {}
 
   void arrive() {
+    // acq_rel: what all tasks did happens before the last one's signal.
     if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       signal(done_);
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One worker's loop: run a task, find the next, search other workers, sleep. The order in which it
-// looks, and the barriers between looking and sleeping, are the scheduler.
+// One worker's loop: take the next task, run it and what it wakes, and now and then look at the
+// rest of the world. All that each run of a task passes through is in this file, so that it is
+// inlined.
 //
 // Thread safety: the worker's own thread, but for what worker.h names.
 
@@ -12,28 +13,19 @@
 #include <ringo/detail/fork_core.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_core.h>
-#include <ringo/metrics.h>
-#include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/task_local.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "ring/driver.h"
 #include "scheduler/blocking_pool.h"
-#include "scheduler/mailbox.h"
 #include "scheduler/runtime_shared.h"
 #include "scheduler/task_name.h"
-#include "scheduler/watchdog.h"
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
@@ -47,15 +39,6 @@ bool is_observed(const RuntimeConfig& config) noexcept {
   return config.on_before_task_poll || config.on_after_task_poll || config.on_task_terminate ||
          config.poll_time_histogram.count() != 0 || config.schedule_latency_histogram.count() != 0;
 }
-
-/// The kernel's id, by one system call per thread.
-pid_t this_thread() noexcept {
-  thread_local const pid_t kThread = gettid();
-  return kThread;
-}
-
-/// Time since a task became ready is kept in this unit, modulo 2^32.
-constexpr unsigned kStampShift = 8;
 
 }  // namespace
 
@@ -79,51 +62,7 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
 
 Worker::~Worker() = default;
 
-Worker::Entered::Entered(Worker& worker) noexcept : saved_(thread_context) {
-  thread_context = Context();
-  thread_context.local_set = saved_.local_set;
-  thread_context.worker = &worker;
-  thread_context.forks = &worker.forks_;
-  thread_context.runtime = &worker.shared_;
-  worker.stats_.begin_busy(worker.shared_.system().now());
-  // seq_cst: the barrier that note_awake() asks for.
-  worker.thread_.exchange(this_thread(), std::memory_order_seq_cst);
-  WatchdogThread::note_awake();
-}
-
-Worker::Entered::~Entered() {
-  Worker& worker = *thread_context.worker;
-  (void)worker.stats_.end_busy(worker.shared_.system().now());
-  worker.stop_being_watched();
-  thread_context = saved_;
-}
-
-Result<void> Worker::open_driver() {
-  RINGO_TRY_RETURN(driver_, make_driver(shared_.system()));
-  driver_->set_max_events(shared_.config().max_io_events_per_tick);
-  handle_->attach(driver_.get());
-  return {};
-}
-
-Result<void> Worker::move_driver_here() {
-  if (driver_ == nullptr) {
-    return {};  // the runtime has been shut down meanwhile
-  }
-  RINGO_TRY_RETURN(auto fresh, make_driver(shared_.system()));
-  fresh->set_max_events(shared_.config().max_io_events_per_tick);
-  handle_->attach(fresh.get());
-  driver_->move_sources_to(*fresh);
-  driver_ = std::move(fresh);
-  return {};
-}
-
 // --- scheduling -------------------------------------------------------------------------------
-
-inline void Worker::push_local(TaskHeader& task) noexcept {
-  if (!queue_.push(&task)) [[unlikely]] {
-    overflow(task);
-  }
-}
 
 void Worker::overflow(TaskHeader& task) noexcept {
   TaskHeader* first = nullptr;
@@ -195,11 +134,6 @@ std::uint64_t Worker::new_task_id() noexcept {
   return first_task_id_ + count;
 }
 
-void Worker::stamp(TaskHeader& task) noexcept {
-  task.make_branches().ready_since =
-      static_cast<std::uint32_t>(shared_.system().now() >> kStampShift);
-}
-
 // --- running ----------------------------------------------------------------------------------
 
 void Worker::finish(TaskHeader& task) noexcept {
@@ -246,34 +180,6 @@ inline void Worker::run(TaskHeader& task) noexcept {
     if (!is_alone_ && (lifo_slot_ != nullptr || is_nested_)) [[unlikely]] {
       shared_.notify_one();
     }
-  }
-}
-
-std::int64_t Worker::before_run(const TaskHeader& task) noexcept {
-  const RuntimeConfig& config = shared_.config();
-  if (config.on_before_task_poll) {
-    config.on_before_task_poll(meta_of(task));
-  }
-  const std::int64_t now_ns = shared_.system().now();
-  if (stats_.schedule_latencies.is_on()) {
-    const auto now = static_cast<std::uint32_t>(now_ns >> kStampShift);
-    const BranchSet* const stamped = task.branches();
-    const std::uint32_t waited = stamped != nullptr ? now - stamped->ready_since : 0;
-    stats_.schedule_latencies.add(std::chrono::nanoseconds(std::int64_t{waited} << kStampShift));
-  }
-  return now_ns;
-}
-
-void Worker::after_run(const TaskHeader& task, std::int64_t started_ns, bool has_ended) noexcept {
-  const RuntimeConfig& config = shared_.config();
-  if (stats_.poll_times.is_on()) {
-    stats_.poll_times.add(std::chrono::nanoseconds(shared_.system().now() - started_ns));
-  }
-  if (config.on_after_task_poll) {
-    config.on_after_task_poll(meta_of(task));
-  }
-  if (has_ended && config.on_task_terminate) {
-    config.on_task_terminate(meta_of(task));
   }
 }
 
@@ -343,6 +249,8 @@ bool Worker::run_awaited(TaskHeader& task) noexcept {
   return task.state.is_complete();
 }
 
+// --- the time that a task may take ------------------------------------------------------------
+
 bool Worker::renew_budget() noexcept {
   Budget& budget = thread_context.budget;
   if (budget.reserve == 0) {
@@ -374,6 +282,8 @@ bool Worker::is_time_up() noexcept {
   return false;
 }
 
+// --- tasks of this worker ---------------------------------------------------------------------
+
 void Worker::adopt_new(TaskHeader& task) noexcept {
   owned_.adopt(task);
   if (is_closing_) {
@@ -391,36 +301,7 @@ TaskHeader& Worker::adopt_fork(ForkItem& item) noexcept {
   return task;
 }
 
-void Worker::adopt_injected(TaskHeader& task) noexcept {
-  stats_.injected_tasks.add();
-  if (task.owner == nullptr) {
-    adopt_new(task);
-  }
-}
-
-TaskHeader* Worker::take_injected() noexcept {
-  InjectionQueue& injection = shared_.injection();
-  const std::size_t length = injection.length();
-  if (length == 0) {
-    return nullptr;
-  }
-  // A fair share, and no more than fits.
-  const std::size_t free = kLocalQueueCapacity - queue_.length();
-  const std::size_t share =
-      std::min({length / shared_.workers().size() + 1, free, std::size_t{kLocalQueueCapacity / 2}});
-  TaskHeader* first = nullptr;
-  injection.pop_many(std::max<std::size_t>(share, 1), [this, &first](TaskHeader& task) {
-    if (first == nullptr) {
-      first = &task;
-      adopt_injected(task);
-      return true;
-    }
-    // First, since it may be stolen as soon as it is there. It is not pushed if the queue is full.
-    adopt_injected(task);
-    return queue_.push(&task);
-  });
-  return first;
-}
+// --- what runs next ---------------------------------------------------------------------------
 
 void Worker::run_newest_first() noexcept {
   if (!is_newest_first_ && shared_.config().is_lifo_slot_enabled &&
@@ -464,40 +345,6 @@ inline TaskHeader* Worker::next_task() noexcept {
   return take_injected();
 }
 
-TaskHeader* Worker::steal() noexcept {
-  const auto& workers = shared_.workers();
-  if (workers.size() == 1) {
-    return nullptr;
-  }
-  if (!is_searching_) {
-    if (!shared_.idle().try_start_searching()) {
-      return nullptr;
-    }
-    is_searching_ = true;
-  }
-  const auto count_of_workers = static_cast<std::uint32_t>(workers.size());
-  const std::uint32_t start = random_.below(count_of_workers);
-  for (std::uint32_t i = 0; i < count_of_workers; ++i) {
-    Worker& victim = *workers[(start + i) % count_of_workers];
-    if (&victim == this) {
-      continue;
-    }
-    TaskHeader* task = nullptr;
-    if (const std::uint32_t stolen = victim.queue().steal_into(queue_, task); stolen != 0) {
-      stats_.steals.add(stolen);
-      stats_.steal_operations.add();
-      victim.stats_.stolen_by_others.add_shared(stolen);
-      return task;
-    }
-    if (ForkItem* item = victim.forks().steal()) {
-      stats_.steals.add();
-      stats_.steal_operations.add();
-      return &adopt_fork(*item);
-    }
-  }
-  return take_injected();
-}
-
 inline void Worker::stop_searching() noexcept {
   if (is_searching_) {
     is_searching_ = false;
@@ -507,22 +354,7 @@ inline void Worker::stop_searching() noexcept {
   }
 }
 
-bool Worker::post(std::shared_ptr<WorkerRequest> request) {
-  if (!mailbox_.post(std::move(request))) {
-    return false;
-  }
-  unpark();
-  return true;
-}
-
-void Worker::serve_mailbox() noexcept {
-  if (mailbox_.is_empty()) {
-    return;
-  }
-  for (const std::shared_ptr<WorkerRequest>& request : mailbox_.take_all()) {
-    request->carry_out(*this);
-  }
-}
+// --- the loop ---------------------------------------------------------------------------------
 
 void Worker::maintain() {
   owned_.collect();
@@ -564,113 +396,6 @@ Worker::Step Worker::step() {
   return Step::kWorked;
 }
 
-// --- sleeping ---------------------------------------------------------------------------------
-
-void Worker::fire_timers(std::int64_t system_now_ns) noexcept {
-  WakeList woken;
-  wheel_->advance(shared_.clock().at(system_now_ns), woken);
-}
-
-void Worker::poll_driver() {
-  handle_->poll();
-  fire_timers(shared_.system().now());
-}
-
-std::optional<std::int64_t> Worker::park_timeout() {
-  if (wheel_->empty()) {
-    return std::nullopt;
-  }
-  RuntimeClock& clock = shared_.clock();
-  const std::int64_t now = clock.now();
-  wheel_->settle(now);
-  const std::optional<std::int64_t> expiry = wheel_->next_expiry();
-  if (!expiry) {
-    return std::nullopt;  // all of it is for ever
-  }
-  if (clock.is_paused()) {
-    if (shared_.blocking_pool().is_busy()) {
-      return std::nullopt;  // its end may wake somebody: time waits for it
-    }
-    if (shared_.injection().length() != 0) {
-      return 0;  // it ended just now, and has
-    }
-    // Nothing is ready, so time may go on: to the next timer at once.
-    clock.advance_to(std::max(now, *expiry));
-    return 0;
-  }
-  return std::max<std::int64_t>(*expiry - now, 0);
-}
-
-bool Worker::has_local_work() const noexcept {
-  return lifo_slot_ != nullptr || queue_.length() != 0;
-}
-
-void Worker::sleep_in_driver() {
-  (void)stats_.end_busy(shared_.system().now());
-  stats_.begin_sleep();
-  handle_->park(park_timeout());
-  stats_.end_sleep();  // the barrier that note_awake() asks for
-  WatchdogThread::note_awake();
-  const std::int64_t now_ns = shared_.system().now();
-  stats_.begin_busy(now_ns);
-  fire_timers(now_ns);
-}
-
-void Worker::park() {
-  const RuntimeConfig& config = shared_.config();
-  if (config.on_thread_park) {
-    config.on_thread_park();
-  }
-  look_for_work_and_sleep();
-  if (config.on_thread_unpark) {
-    config.on_thread_unpark();
-  }
-}
-
-void Worker::look_for_work_and_sleep() {
-  owned_.collect();
-  serve_mailbox();
-  if (lifo_slot_ != nullptr) {
-    return;  // destroying what was collected has woken somebody
-  }
-  if (shared_.clock().is_paused()) {
-    poll_driver();  // what the kernel has ready comes before time goes on
-  }
-  if (has_local_work()) {
-    return;  // what was collected may have been the last to own a user's object, which woke a task
-  }
-  const bool is_alone = shared_.workers().size() == 1;
-  bool was_last_searcher = false;
-  if (!is_alone) {
-    was_last_searcher = shared_.idle().start_sleeping(index_, is_searching_);
-    is_searching_ = false;
-    if (was_last_searcher && shared_.has_queued_work()) {
-      shared_.notify_one();  // W3
-    }
-  } else if (shared_.injection().length() != 0) {
-    return;
-  }
-  for (;;) {
-    sleep_in_driver();
-    serve_mailbox();
-    const bool has_work = has_local_work();
-    if (is_alone) {
-      break;
-    }
-    if (has_work || shared_.is_shutting_down()) {
-      is_searching_ = !shared_.idle().stop_sleeping(index_);
-      if (lifo_slot_ != nullptr && queue_.length() != 0) {
-        shared_.notify_one();  // more than one: somebody may share
-      }
-      break;
-    }
-    if (!shared_.idle().is_sleeping(index_)) {
-      is_searching_ = true;  // somebody woke us to look for work
-      break;
-    }
-  }
-}
-
 void Worker::run() {
   const Entered entered(*this);
   while (!shared_.is_shutting_down()) {
@@ -681,43 +406,7 @@ void Worker::run() {
   shared_.shut_down_worker(*this);
 }
 
-// --- shutdown ---------------------------------------------------------------------------------
-
-void Worker::cancel_owned_tasks() noexcept {
-  is_closing_ = true;
-  owned_.collect();
-  owned_.for_each([this](TaskHeader& task) {
-    if (task.state.cancel()) {
-      push_local(task);
-    }
-  });
-}
-
-bool Worker::owns_tasks() noexcept {
-  owned_.collect();
-  return owned_.count() != 0;
-}
-
-void Worker::drain_driver() {
-  if (driver_ != nullptr) {
-    handle_->close();
-    driver_->shut_down();
-  }
-}
-
-void Worker::close_driver() noexcept {
-  for (const std::shared_ptr<WorkerRequest>& request : mailbox_.close()) {
-    request->carry_out(*this);
-  }
-  driver_.reset();
-}
-
-WorkerMetrics Worker::metrics() const {
-  WorkerMetrics metrics = stats_.read(queue_.length());
-  metrics.owned_tasks = owned_.alive();
-  metrics.thread = static_cast<std::uint64_t>(thread());
-  return metrics;
-}
+// --- for the library's headers: the calling thread's worker -----------------------------------
 
 bool run_awaited(TaskHeader& task) noexcept {
   Worker* worker = thread_context.worker;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // A worker: a run queue, a LIFO slot, a driver to sleep in, a timer wheel, and the loop that runs
-// tasks. Its thread calls run(); a current_thread runtime and tests call step() themselves.
+// tasks. Its thread calls run(); a current_thread runtime and tests call step() themselves. The
+// loop is in worker.cc; worker_idle.cc is for when there is nothing to run, worker_lifecycle.cc for
+// its beginning and end, worker_observed.cc for hooks and metrics.
 //
-// Order of work (Tokio's): now and then the injection queue and the driver first; else the LIFO
-// slot, the local queue, the injection queue, then stealing, then sleep.
+// Order of work (Tokio's, but for the newest): now and then the injection queue and the driver
+// first; else the LIFO slot; after a join that waits, for a while, the newest task of the local
+// queue (see run_newest_first()); the oldest of it, the injection queue, then stealing, then sleep.
 //
 // Thread safety: the worker's own thread, but for unpark(), queue() (to steal from), and metrics.
 
@@ -205,11 +208,17 @@ class Worker {
   [[nodiscard]] TaskHeader* take_injected() noexcept;
   void adopt_injected(TaskHeader& task) noexcept;
   [[nodiscard]] TaskHeader* steal() noexcept;
-  void push_local(TaskHeader& task) noexcept;
+  void push_local(TaskHeader& task) noexcept {
+    if (!queue_.push(&task)) [[unlikely]] {
+      overflow(task);
+    }
+  }
   /// push_local() to a queue that is full: half of it goes to the injection queue.
   void overflow(TaskHeader& task) noexcept;
   void stop_searching() noexcept;
-  [[nodiscard]] bool has_local_work() const noexcept;
+  [[nodiscard]] bool has_local_work() const noexcept {
+    return lifo_slot_ != nullptr || queue_.length() != 0;
+  }
   void fire_timers(std::int64_t system_now_ns) noexcept;
   [[nodiscard]] std::optional<std::int64_t> park_timeout();
   void maintain();

@@ -3,15 +3,13 @@
 // The state of a oneshot channel, without its value. All bits of the word but RECEIVER_WAITING only
 // ever get set:
 //
-//   VALUE, NO_VALUE             what the sender ended with; exactly one of them, set once
-//   RECEIVER_CLOSED             sends fail; VALUE is not set after it
-//   RECEIVER_WAITING            the receiver's waker is in its place. Whoever ends the wait owns
-//   it:
-//                               the sender by setting VALUE or NO_VALUE, or the receiver by
-//                               clearing the bit before that
-//   SENDER_WAITING              a waker has been put into the sender's slot (it may have gone
-//   since) SENDER_GONE, RECEIVER_GONE  that side does not touch the channel any more; the second
-//   one frees
+//   VALUE, NO_VALUE   what the sender ended with: one of them at most, set once
+//   RECEIVER_CLOSED   sends fail; VALUE is not set after it
+//   RECEIVER_WAITING  the receiver's waker is in its place. Whoever ends the wait owns it: the
+//                     sender by setting VALUE or NO_VALUE, the receiver by clearing the bit first
+//   SENDER_WAITING    a waker has been put into the sender's slot; it may have been taken since
+//   SENDER_GONE,      that side does not touch the channel any more; whoever is the second to go
+//   RECEIVER_GONE     frees it
 //
 // Thread safety: each half's members are used by one thread at a time, the halves at the same time.
 
