@@ -6,11 +6,11 @@
 // Thread safety: none; called by the main thread.
 
 #include <ringo/join_error.h>
+#include <ringo/pending.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/oneshot.h>
-#include <ringo/sync/semaphore.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
@@ -48,9 +48,8 @@ Task<void> do_nothing() {
   co_return;
 }
 
-/// Waits for a permit that never comes: the leanest wait there is.
-Task<void> pend(ringo::Semaphore& never) {
-  (void)co_await never.acquire();
+Task<void> pend() {
+  co_await ringo::pending();
 }
 
 Task<void> sleep_long() {
@@ -62,11 +61,11 @@ Task<void> await_oneshot(ringo::oneshot::Receiver<std::size_t> rx) {
   keep(value.has_value());
 }
 
-Task<void> hold_buffer(ringo::Semaphore& never, std::size_t index) {
+Task<void> hold_buffer(std::size_t index) {
   std::array<char, 4096> buffer{};
   buffer[index % buffer.size()] = 1;
   keep(buffer);
-  (void)co_await never.acquire();
+  co_await ringo::pending();
   keep(buffer);
 }
 
@@ -75,7 +74,7 @@ struct Weight {
   double seconds = 0;
 };
 
-Task<Weight> park(std::string_view kind, std::size_t tasks, ringo::Semaphore& never) {
+Task<Weight> park(std::string_view kind, std::size_t tasks) {
   for (std::size_t i = 0; i < 1'000; ++i) {
     ringo::JoinHandle<void> handle = ringo::spawn(do_nothing());
     const ringo::JoinResult<void> ended = co_await handle;
@@ -89,7 +88,7 @@ Task<Weight> park(std::string_view kind, std::size_t tasks, ringo::Semaphore& ne
   const Stopwatch stopwatch;
   for (std::size_t i = 0; i < tasks; ++i) {
     if (kind == "pending") {
-      ringo::spawn(pend(never)).detach();
+      ringo::spawn(pend()).detach();
     } else if (kind == "sleep") {
       ringo::spawn(sleep_long()).detach();
     } else if (kind == "oneshot") {
@@ -97,7 +96,7 @@ Task<Weight> park(std::string_view kind, std::size_t tasks, ringo::Semaphore& ne
       senders.push_back(std::move(tx));
       ringo::spawn(await_oneshot(std::move(rx))).detach();
     } else {
-      ringo::spawn(hold_buffer(never, i)).detach();
+      ringo::spawn(hold_buffer(i)).detach();
     }
     if (i % 1'000 == 999) {
       co_await ringo::yield_now();
@@ -122,8 +121,7 @@ void measure_memory(const Settings& settings, std::string_view kind) {
           "memory: the kinds are pending, sleep, oneshot and buf4k");
   const std::size_t tasks = settings.is_quick ? 10'000 : 1'000'000;
   ringo::Runtime runtime = make_runtime(settings);
-  ringo::Semaphore never(0);
-  const Weight weight = runtime.block_on(park(kind, tasks, never));
+  const Weight weight = runtime.block_on(park(kind, tasks));
   if (settings.is_json) {
     fmt::print(
         "{{\"runtime\":\"ringo\",\"flavour\":\"{}\",\"workers\":{},\"bench\":\"memory_{}\","

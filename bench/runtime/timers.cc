@@ -41,7 +41,7 @@ using std::chrono::seconds;
 /// Begins to wait for a sleep, which registers its timer, and goes on at once, which cancels it.
 /// This is what a select does with a sleep that loses; only here without the select.
 class RegisterAndCancel final : public ringo::detail::Leaf {
-  using Wait = decltype(ringo::time::sleep({}));
+  using Wait = decltype(ringo::time::sleep(milliseconds()));
 
  public:
   explicit RegisterAndCancel(Wait sleep) noexcept : wait_(std::move(sleep)) {}

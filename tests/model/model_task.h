@@ -41,7 +41,7 @@ inline void* refill_frames(std::size_t /*size_class*/) {
 inline void spill_frames(std::size_t /*size_class*/) noexcept {
   std::abort();
 }
-inline void note_frame_cache_in_use() noexcept {
+inline void begin_frames(std::size_t /*size_class*/) {
   std::abort();
 }
 #endif

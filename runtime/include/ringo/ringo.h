@@ -28,6 +28,7 @@
 #include <ringo/net/address.h>
 #include <ringo/net/tcp.h>
 #include <ringo/parking_mutex.h>
+#include <ringo/pending.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
 #include <ringo/scope.h>

@@ -122,9 +122,12 @@ class [[nodiscard("a Sleep does nothing until it is awaited")]] Sleep {
 /// overflows the clock means "for ever" (292 years).
 ///
 /// Cancel safety, complexity, panics: as Sleep.
-[[nodiscard("sleep() does nothing until it is awaited")]] inline detail::SleepAwaiter sleep(
-    Duration duration) noexcept {
-  return detail::SleepAwaiter(duration);
+template <class Rep, class Period>
+  requires std::convertible_to<std::chrono::duration<Rep, Period>, Duration>
+[[nodiscard("sleep() does nothing until it is awaited")]] detail::SleepAwaiter sleep(
+    std::chrono::duration<Rep, Period> duration) noexcept {
+  // Converted here: by the caller it would be one more temporary in its frame.
+  return detail::SleepAwaiter(Duration(duration));
 }
 
 namespace detail {

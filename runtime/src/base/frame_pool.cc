@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The shared store behind the per-thread free lists: batches wait here for a thread that runs
-// short, and a thread that ends leaves its lists here.
+// The shared store behind the per-thread stacks of free blocks: batches wait here for a thread that
+// runs short, and a thread that ends leaves its blocks here.
 //
 // Thread safety: as frame_pool.h says; the lock is taken once per batch.
 
@@ -11,9 +11,12 @@
 #include <ringo/detail/thread_annotations.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace ringo::detail {
@@ -33,19 +36,20 @@ void free_unpooled(void* block, std::size_t size) noexcept {
 
 namespace {
 
-constexpr std::uint16_t kBatch = 256;
+constexpr std::size_t kBatch = kMaxCachedFrames / 2;
 constexpr std::size_t kMaxSlabBytes = 64 * 1024;
 
 struct Batch {
-  FreeBlock* head;
-  std::uint16_t count;
+  std::size_t count = 0;
+  std::array<void*, kBatch> blocks;  // NOLINT(*-member-init): filled up to `count`
 };
 
 /// Batches that threads gave up, by size class. Never destroyed: frames may be freed by
 /// thread-local destructors that run after static ones.
 struct Store {
   Mutex mutex;
-  std::vector<Batch> batches[FrameCache::kClasses] RINGO_GUARDED_BY(mutex);
+  std::array<std::vector<std::unique_ptr<Batch>>, FrameCache::kClasses> batches
+      RINGO_GUARDED_BY(mutex);
 };
 
 Store& store() {
@@ -53,79 +57,94 @@ Store& store() {
   return *instance;
 }
 
-void put_into_store(std::size_t size_class, Batch batch) noexcept {
+/// Takes `count` blocks, at most a batch. Without memory for the note of it the program ends.
+void put_into_store(std::size_t size_class, void** blocks, std::size_t count) noexcept {
+  auto batch = std::make_unique<Batch>();
+  batch->count = count;
+  std::copy_n(blocks, count, batch->blocks.begin());
   Store& shared = store();
   const MutexGuard guard(shared.mutex);
-  shared.batches[size_class].push_back(batch);
+  shared.batches[size_class].push_back(std::move(batch));
 }
 
-/// Returns a thread's lists to the store when it ends. Armed by the thread's first refill.
+/// Null: there is none.
+std::unique_ptr<Batch> take_from_store(std::size_t size_class) noexcept {
+  Store& shared = store();
+  const MutexGuard guard(shared.mutex);
+  std::vector<std::unique_ptr<Batch>>& batches = shared.batches[size_class];
+  if (batches.empty()) {
+    return nullptr;
+  }
+  std::unique_ptr<Batch> batch = std::move(batches.back());
+  batches.pop_back();
+  return batch;
+}
+
+constexpr std::align_val_t kStackAlignment{kFrameStackBytes};
+
+/// Returns a thread's blocks to the store when it ends. Armed by the thread's first stack.
 struct ReturnAtThreadExit {
   ReturnAtThreadExit() = default;
   ReturnAtThreadExit(const ReturnAtThreadExit&) = delete;
   ReturnAtThreadExit& operator=(const ReturnAtThreadExit&) = delete;
   ~ReturnAtThreadExit() {
     for (std::size_t size_class = 0; size_class < FrameCache::kClasses; ++size_class) {
-      if (frame_cache.head[size_class] != nullptr) {
-        put_into_store(size_class, {frame_cache.head[size_class], frame_cache.count[size_class]});
-        frame_cache.head[size_class] = nullptr;
-        frame_cache.count[size_class] = 0;
+      void** const top = std::exchange(frame_cache.top[size_class], nullptr);
+      if (top == nullptr) {
+        continue;
       }
+      const std::size_t count =
+          reinterpret_cast<std::uintptr_t>(top) % kFrameStackBytes / sizeof(void*);
+      void** const bottom = top - count;
+      for (std::size_t first = 0; first < count; first += kBatch) {
+        put_into_store(size_class, bottom + first, std::min(kBatch, count - first));
+      }
+      ::operator delete(bottom, kFrameStackBytes, kStackAlignment);
     }
   }
   void arm() const noexcept {}
 };
 thread_local const ReturnAtThreadExit kReturnAtThreadExit;
 
-/// Cuts a new slab into blocks and keeps all but one.
-void* cut_slab(std::size_t size_class) {
+/// Cuts a new slab into blocks. Those at lower addresses are allocated first.
+void cut_slab(std::size_t size_class) {
   const std::size_t block_size = size_class * kFrameStep;
-  const std::size_t count = std::min<std::size_t>(kMaxSlabBytes / block_size, kBatch);
-  // Slabs are kept for the life of the process; the free lists own every block of them.
+  const std::size_t count = std::min(kMaxSlabBytes / block_size, kBatch);
+  // Slabs are kept for the life of the process; the stacks own every block of them.
   auto* slab = static_cast<std::byte*>(::operator new(count * block_size, kBlockAlignment));
-  FreeBlock* head = nullptr;
-  for (std::size_t i = count - 1; i > 0; --i) {
-    head = new (slab + i * block_size) FreeBlock{head};
+  void**& top = frame_cache.top[size_class];
+  for (std::size_t i = count; i > 0; --i) {
+    *top++ = slab + (i - 1) * block_size;
   }
-  frame_cache.head[size_class] = head;
-  frame_cache.count[size_class] = static_cast<std::uint16_t>(count - 1);
-  return slab;
 }
 
 }  // namespace
 
-void* refill_frames(std::size_t size_class) {
+void begin_frames(std::size_t size_class) {
   kReturnAtThreadExit.arm();
-  Store& shared = store();
-  {
-    const MutexGuard guard(shared.mutex);
-    std::vector<Batch>& batches = shared.batches[size_class];
-    if (!batches.empty()) {
-      const Batch batch = batches.back();
-      batches.pop_back();
-      frame_cache.head[size_class] = batch.head->next;
-      frame_cache.count[size_class] = static_cast<std::uint16_t>(batch.count - 1);
-      return batch.head;
-    }
-  }
-  return cut_slab(size_class);
+  frame_cache.top[size_class] =
+      static_cast<void**>(::operator new(kFrameStackBytes, kStackAlignment));
 }
 
-void note_frame_cache_in_use() noexcept {
-  kReturnAtThreadExit.arm();
+void* refill_frames(std::size_t size_class) {
+  void**& top = frame_cache.top[size_class];
+  if (top == nullptr) {
+    begin_frames(size_class);
+  }
+  if (const std::unique_ptr<Batch> batch = take_from_store(size_class)) {
+    top = std::copy_n(batch->blocks.begin(), batch->count, top);
+  } else {
+    cut_slab(size_class);
+  }
+  return *--top;
 }
 
 void spill_frames(std::size_t size_class) noexcept {
-  FreeBlock* const head = frame_cache.head[size_class];
-  FreeBlock* last = head;
-  for (std::uint16_t i = 1; i < kBatch; ++i) {
-    last = last->next;
-  }
-  frame_cache.head[size_class] = last->next;
-  frame_cache.count[size_class] =
-      static_cast<std::uint16_t>(frame_cache.count[size_class] - kBatch);
-  last->next = nullptr;
-  put_into_store(size_class, {head, kBatch});
+  // The older half goes: what was freed last is in the cache.
+  void**& top = frame_cache.top[size_class];
+  void** const bottom = top - kMaxCachedFrames;
+  put_into_store(size_class, bottom, kBatch);
+  top = std::copy(bottom + kBatch, top, bottom);
 }
 
 #endif

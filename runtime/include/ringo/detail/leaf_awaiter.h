@@ -3,11 +3,12 @@
 // The base of every awaiter that waits for something outside its own task. It connects the
 // coroutine to its branch and charges the coop budget; what is waited for is the derived class's:
 //
-//   bool poll() noexcept             completes now if it can
-//   bool enlist(Branch&)             registers the branch to be woken; false: it completed
-//   meanwhile bool is_ended() noexcept         after a wake: whether it has completed (may enlist
-//   again)
-//   and for task dumps, if it likes:
+//   bool poll() noexcept       completes now if it can
+//   bool enlist(Branch&)       registers the branch to be woken; false: it completed meanwhile
+//   bool is_ended() noexcept   after a wake: whether it has completed (may enlist again)
+//
+// and for task dumps, if it likes:
+//
 //   static constexpr std::string_view kOperation   its name
 //   void describe_more(LeafDescription&) const noexcept
 //
@@ -22,6 +23,7 @@
 #include <ringo/detail/thread_annotations.h>
 
 #include <coroutine>
+#include <cstdint>
 
 namespace ringo::detail {
 
@@ -44,10 +46,10 @@ class LeafAwaiter : public Leaf {
   /// Begins the wait on a branch. False: it is over already. Combinators call it after
   /// await_ready() said no.
   [[nodiscard]] bool start(Branch& branch) {
-    branch_ = &branch;
+    branch_word_ = reinterpret_cast<std::uintptr_t>(&branch);
     if (!has_budget()) {
       // Let others run first: the operation is tried when the task's turn comes again.
-      has_yielded_ = true;
+      branch_word_ |= kHasYielded;
       note_forced_yield();
       yield_turn(branch);
     } else if (!self().enlist(branch)) {
@@ -59,12 +61,12 @@ class LeafAwaiter : public Leaf {
   }
 
   [[nodiscard]] bool ended() noexcept final {
-    if (has_yielded_) [[unlikely]] {
-      has_yielded_ = false;
+    if ((branch_word_ & kHasYielded) != 0) [[unlikely]] {
+      branch_word_ &= ~kHasYielded;
       if (poll_and_pay()) {
         return true;
       }
-      if (self().enlist(*branch_)) {
+      if (self().enlist(branch())) {
         return false;
       }
       spend_budget();
@@ -86,12 +88,17 @@ class LeafAwaiter : public Leaf {
   }
 
  protected:
-  LeafAwaiter() = default;
-  LeafAwaiter(const LeafAwaiter&) = default;
-  LeafAwaiter& operator=(const LeafAwaiter&) = default;
+  LeafAwaiter() noexcept {}
+  /// Of one that waits not yet: there is nothing to copy.
+  LeafAwaiter(const LeafAwaiter& /*other*/) noexcept : Leaf() {}
+  LeafAwaiter& operator=(const LeafAwaiter& /*other*/) noexcept { return *this; }
   ~LeafAwaiter() = default;
 
-  [[nodiscard]] Branch& branch() const noexcept { return *branch_; }
+  /// Requires: the wait has begun.
+  [[nodiscard]] Branch& branch() const noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a tagged pointer is one.
+    return *reinterpret_cast<Branch*>(branch_word_ & ~kHasYielded);
+  }
 
  private:
   Derived& self() noexcept { return static_cast<Derived&>(*this); }
@@ -103,8 +110,11 @@ class LeafAwaiter : public Leaf {
     return true;
   }
 
-  Branch* branch_ = nullptr;
-  bool has_yielded_ = false;
+  static constexpr std::uintptr_t kHasYielded = 1;
+
+  // The branch's address, and whether the wait has begun with a yield. Written by start(): an
+  // operation that need not wait is spared the store. One word, since a parked task is memory.
+  std::uintptr_t branch_word_;
 };
 
 }  // namespace ringo::detail
