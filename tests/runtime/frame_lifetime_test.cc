@@ -3,6 +3,9 @@
 // When frames, parameters and outputs end; and that everything that suspends may be destroyed where
 // it waits, by abort and as the loser of a timeout, after each step that it takes.
 
+#include <ringo/config.h>
+#include <ringo/detail/task_cell.h>
+#include <ringo/detail/task_state.h>
 #include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
@@ -15,6 +18,7 @@
 
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 
 #include <gtest/gtest.h>
@@ -50,6 +54,17 @@ CO_TEST(FrameLifetime, ParametersOfAnEndedTaskDieThoughItsHandleIsKept) {
   const JoinResult<int> result = co_await handle;
   CO_ASSERT_EQ(result.value(), 1);
 }
+
+#if RINGO_DEBUG_CHECKS
+TEST(FrameLifetimeDeathTest, CellThatIsFreedBeforeItsFramesIsNoticed) {
+  const auto frees = [] {
+    auto* cell = new detail::TaskCell<int>(takes(Tracked()), detail::TaskState::kSpawnedWithHandle,
+                                           nullptr, std::source_location::current());
+    cell->kind->destroy(*cell);
+  };
+  EXPECT_DEATH(frees(), "a task's cell was freed before its frames");
+}
+#endif
 
 Task<Tracked> gives() {
   co_await yield_now();

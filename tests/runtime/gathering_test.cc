@@ -55,6 +55,11 @@ TEST(Gathering, GrowsToItsLimitUnderLoad) {
   EXPECT_EQ(load.rule.wait_us(), 96U);
 }
 
+TEST(Gathering, NeverGrowsBeyondItsLimit) {
+  Load load(Gathering::kSourcesPerEvent * (Gathering::kMaxEvents + 1));
+  EXPECT_EQ(load.sleeps(kManySleeps, 3), Gathering::kMaxEvents);
+}
+
 TEST(Gathering, StaysBelowALimitForWhichTooFewSourcesAreActive) {
   Load load(Gathering::kSourcesPerEvent * Gathering::kMaxEvents - 1);
   EXPECT_EQ(load.sleeps(kManySleeps, 3), Gathering::kMaxEvents - 1);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <ringo/detail/context.h>
+#include <ringo/detail/handle_count.h>
 #include <ringo/detail/leaf_description.h>
 #include <ringo/detail/outcome.h>
 #include <ringo/detail/promise.h>
@@ -47,13 +48,11 @@ struct MemberCell final : CoroutineCell<T> {
   MemberCell(Task<T>&& task, ReadyGroup& in_group, std::size_t position) noexcept
       : CoroutineCell<T>(std::move(task), TaskState::kSpawnedWithHandle, kKind, &in_group,
                          std::source_location::current()),
-        group(&in_group),
-        index(position) {
-    group->add_reference();
-  }
+        group(in_group),
+        index(position) {}
   MemberCell(const MemberCell&) = delete;
   MemberCell& operator=(const MemberCell&) = delete;
-  ~MemberCell() { group->release_reference(); }
+  ~MemberCell() = default;
 
   static bool poll(TaskHeader& header) noexcept {
     auto& cell = static_cast<MemberCell&>(header);
@@ -72,7 +71,7 @@ struct MemberCell final : CoroutineCell<T> {
 
   static constexpr TaskKind kKind{&poll, &cancel, &drop_output, &destroy};
 
-  ReadyGroup* group;
+  RefPtr<ReadyGroup> group;
   std::size_t index;
   bool has_ended = false;  ///< the body is gone, the output is there
 };
@@ -84,7 +83,7 @@ class MembersAwaiter : public Leaf {
  public:
   explicit MembersAwaiter(std::vector<Task<T>>&& tasks) : tasks_(std::move(tasks)) {}
   MembersAwaiter(MembersAwaiter&& other) noexcept : Leaf(other), tasks_(std::move(other.tasks_)) {
-    RINGO_DCHECK(other.group_ == nullptr, "an awaiter was moved after it had been awaited");
+    RINGO_DCHECK(!other.group_, "an awaiter was moved after it had been awaited");
   }
   MembersAwaiter& operator=(MembersAwaiter&&) = delete;
 
@@ -97,7 +96,7 @@ class MembersAwaiter : public Leaf {
     return start(*awaiting.promise().branch);
   }
   [[nodiscard]] bool start(Branch& branch) {
-    group_ = new ReadyGroup();
+    group_ = RefPtr(*new ReadyGroup());
     members_.reserve(tasks_.size());
     for (Task<T>& task : tasks_) {
       auto* member = new MemberCell<T>(std::move(task), *group_, members_.size());
@@ -127,7 +126,7 @@ class MembersAwaiter : public Leaf {
     return !must_stop_ || cancel();
   }
   [[nodiscard]] bool cancel() noexcept final {
-    if (group_ == nullptr) {
+    if (!group_) {
       return true;
     }
     group_->take_ready(ready_);
@@ -171,7 +170,7 @@ class MembersAwaiter : public Leaf {
 
  protected:
   ~MembersAwaiter() {
-    if (group_ == nullptr) {
+    if (!group_) {
       return;
     }
     for (MemberCell<T>* member : members_) {
@@ -187,7 +186,6 @@ class MembersAwaiter : public Leaf {
       member->output.clear();
       release(*member);
     }
-    group_->release_reference();
   }
 
   [[nodiscard]] std::vector<MemberCell<T>*>& members() noexcept { return members_; }
@@ -229,7 +227,7 @@ class MembersAwaiter : public Leaf {
   }
 
   std::vector<Task<T>> tasks_;  ///< until it is awaited
-  ReadyGroup* group_ = nullptr;
+  RefPtr<ReadyGroup> group_;
   Branch* branch_ = nullptr;
   std::vector<MemberCell<T>*> members_;
   ReadyMembers ready_;

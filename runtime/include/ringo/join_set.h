@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <ringo/detail/handle_count.h>
 #include <ringo/detail/intrusive_list.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/ready_group.h>
@@ -45,13 +46,11 @@ template <class T>
 struct JoinSetEntry final : TaskHeader {
   JoinSetEntry(JoinHandle<T>&& task, ReadyGroup& in_group) noexcept
       : TaskHeader(TaskState::kIdleWithHandle, kKind, &in_group, std::source_location::current()),
-        group(&in_group),
-        handle(std::move(task)) {
-    group->add_reference();
-  }
+        group(in_group),
+        handle(std::move(task)) {}
   JoinSetEntry(const JoinSetEntry&) = delete;
   JoinSetEntry& operator=(const JoinSetEntry&) = delete;
-  ~JoinSetEntry() { group->release_reference(); }
+  ~JoinSetEntry() = default;
 
   static void* operator new(std::size_t size) { return allocate_frame(size); }
   static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
@@ -68,7 +67,7 @@ struct JoinSetEntry final : TaskHeader {
   static void destroy(TaskHeader& header) noexcept { delete static_cast<JoinSetEntry*>(&header); }
   static constexpr TaskKind kKind{nullptr, nullptr, nullptr, &destroy};
 
-  ReadyGroup* group;
+  RefPtr<ReadyGroup> group;
   std::optional<JoinHandle<T>> handle;
   std::optional<JoinAwaiter<T>> end;
 };
@@ -79,14 +78,13 @@ class JoinSetState {
  public:
   using Entry = JoinSetEntry<T>;
 
-  JoinSetState() : group_(new ReadyGroup()) {}
+  JoinSetState() : group_(*new ReadyGroup()) {}
   JoinSetState(const JoinSetState&) = delete;
   JoinSetState& operator=(const JoinSetState&) = delete;
   ~JoinSetState() {
     abort_all();
     detach_all();
     group_->close(ready_);
-    group_->release_reference();
   }
 
   void add(JoinHandle<T>&& handle) {
@@ -185,7 +183,7 @@ class JoinSetState {
     release(entry);
   }
 
-  ReadyGroup* group_;
+  RefPtr<ReadyGroup> group_;
   IntrusiveList<Entry> entries_;
   ReadyMembers ready_;      ///< woken, not looked at
   Entry* ended_ = nullptr;  ///< looked at, not taken

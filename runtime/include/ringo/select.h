@@ -100,8 +100,22 @@ class Contest {
   auto& slot() noexcept {
     return std::get<kIndex>(slots_);
   }
+  /// Calls `visit` with the winner's index, as a std::integral_constant, and its slot. Requires
+  /// that somebody has won.
+  template <class Output, class Visit>
+  Output visit_winner(Visit visit) {
+    return visit_winner<Output>(visit, std::make_index_sequence<kCount>());
+  }
 
  private:
+  template <class Output, class Visit, std::size_t... kIndices>
+  Output visit_winner(Visit& visit, std::index_sequence<kIndices...> /*all*/) {
+    using Call = Output (*)(Contest&, Visit&);
+    static constexpr Call kCalls[] = {[](Contest& self, Visit& chosen) -> Output {
+      return chosen(std::integral_constant<std::size_t, kIndices>(), self.slot<kIndices>());
+    }...};
+    return kCalls[winner_](*this, visit);
+  }
   template <class Look>
   void look_at_all(Look look) noexcept {
     std::size_t at = is_biased_ || kCount == 1 ? 0 : random_below(kCount);
@@ -204,18 +218,11 @@ class VariantSelectAwaiter final
   explicit VariantSelectAwaiter(bool is_biased, As&&... awaitables)
       : Base(is_biased, all_enabled<As...>(), std::forward<As>(awaitables)...) {}
 
-  Output await_resume() { return take(std::index_sequence_for<As...>()); }
-
- private:
-  template <std::size_t... kIndices>
-  Output take(std::index_sequence<kIndices...> /*all*/) {
-    using Take = Output (*)(VariantSelectAwaiter&);
-    static constexpr Take kTake[] = {[](VariantSelectAwaiter& self) {
-      auto& slot = self.contest().template slot<kIndices>();
+  Output await_resume() {
+    return this->contest().template visit_winner<Output>([](auto index, auto& slot) {
       slot.rethrow();
-      return Output(std::in_place_index<kIndices>, slot.take());
-    }...};
-    return kTake[this->contest().winner()](*this);
+      return Output(std::in_place_index<decltype(index)::value>, slot.take());
+    });
   }
 };
 
@@ -327,28 +334,25 @@ class CaseSelectAwaiter final
         handlers_(cases.handler()...),
         otherwise_(std::move(otherwise)) {}
 
-  Output await_resume() { return handle(std::index_sequence_for<Cases...>()); }
+  Output await_resume() {
+    if (this->contest().winner() == sizeof...(Cases)) {
+      return handle_nobody();
+    }
+    return this->contest().template visit_winner<Output>([this](auto index, auto& slot) {
+      using CaseType = std::tuple_element_t<decltype(index)::value, std::tuple<Cases...>>;
+      auto& handler = std::get<decltype(index)::value>(handlers_);
+      return as_output(
+          [&handler, &slot]() -> decltype(auto) { return CaseType::handle(handler, slot); });
+    });
+  }
 
  private:
-  template <std::size_t... kIndices>
-  Output handle(std::index_sequence<kIndices...> /*all*/) {
-    using Handle = Output (*)(CaseSelectAwaiter&);
-    static constexpr Handle kHandle[] = {
-        [](CaseSelectAwaiter& self) { return self.template handle_case<kIndices, Cases>(); }...};
-    if (const std::size_t winner = this->contest().winner(); winner < sizeof...(Cases)) {
-      return kHandle[winner](*this);
-    }
+  Output handle_nobody() {
     if constexpr (std::is_same_v<Else, NoOtherwise>) {
       throw_usage_error("select: all branches are disabled or out, and there is no otherwise()");
     } else {
       return as_output([this]() -> decltype(auto) { return otherwise_.handle(); });
     }
-  }
-  template <std::size_t kIndex, class CaseType>
-  Output handle_case() {
-    return as_output([this]() -> decltype(auto) {
-      return CaseType::handle(std::get<kIndex>(handlers_), this->contest().template slot<kIndex>());
-    });
   }
   template <class F>
   static Output as_output(F function) {
@@ -428,18 +432,11 @@ class RaceAwaiter final
   explicit RaceAwaiter(As&&... awaitables)
       : Base(false, all_enabled<As...>(), std::forward<As>(awaitables)...) {}
 
-  Output await_resume() { return take(std::index_sequence_for<As...>()); }
-
- private:
-  template <std::size_t... kIndices>
-  Output take(std::index_sequence<kIndices...> /*all*/) {
-    using Take = Output (*)(RaceAwaiter&);
-    static constexpr Take kTake[] = {[](RaceAwaiter& self) {
-      auto& slot = self.contest().template slot<kIndices>();
+  Output await_resume() {
+    return this->contest().template visit_winner<Output>([](auto /*index*/, auto& slot) {
       slot.rethrow();
       return static_cast<Output>(slot.take());
-    }...};
-    return kTake[this->contest().winner()](*this);
+    });
   }
 };
 

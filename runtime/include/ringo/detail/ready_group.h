@@ -13,12 +13,11 @@
 
 #pragma once
 
-#include <ringo/detail/atomic.h>
+#include <ringo/detail/handle_count.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
 #include <ringo/detail/thread_annotations.h>
 
-#include <cstdint>
 #include <utility>
 
 namespace ringo::detail {
@@ -53,23 +52,8 @@ class ReadyMembers {
   TaskHeader* last_ = nullptr;  ///< unless empty
 };
 
-class ReadyGroup final : public Schedule {
+class ReadyGroup final : public Schedule, public RefCounted<ReadyGroup> {
  public:
-  ReadyGroup() = default;
-  ReadyGroup(const ReadyGroup&) = delete;
-  ReadyGroup& operator=(const ReadyGroup&) = delete;
-
-  void add_reference() noexcept {
-    // relaxed: a new reference is made from an existing one.
-    references_.fetch_add(1, std::memory_order_relaxed);
-  }
-  void release_reference() noexcept {
-    // acq_rel: all uses happen before it is freed.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      delete this;
-    }
-  }
-
   void schedule(TaskHeader& member) noexcept override {
     WakeList woken;
     {
@@ -130,20 +114,17 @@ class ReadyGroup final : public Schedule {
   }
 
  private:
-  ~ReadyGroup() = default;
-
   /// Completes a member that is NOTIFIED and in no queue.
   static void finish(TaskHeader& member) noexcept {
     (void)member.state.start_running();
     (void)member.state.complete();
-    release(member);
+    detail::release(member);
   }
 
   Mutex mutex_;
   ReadyMembers ready_ RINGO_GUARDED_BY(mutex_);
   Branch* waiter_ RINGO_GUARDED_BY(mutex_) = nullptr;
   bool is_closed_ RINGO_GUARDED_BY(mutex_) = false;
-  Atomic<std::uint32_t> references_{1};
 };
 
 }  // namespace ringo::detail

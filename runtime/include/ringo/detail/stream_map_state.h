@@ -13,6 +13,7 @@
 #pragma once
 
 #include <ringo/detail/frame_pool.h>
+#include <ringo/detail/handle_count.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/ready_group.h>
 #include <ringo/detail/stream_stage.h>
@@ -41,13 +42,11 @@ struct StreamMapEntry final : TaskHeader {
   StreamMapEntry(S&& source, ReadyGroup& in_group)
       : TaskHeader(TaskState::kSpawnedWithHandle, kKind, &in_group,
                    std::source_location::current()),
-        group(&in_group),
-        stream(std::move(source)) {
-    group->add_reference();
-  }
+        group(in_group),
+        stream(std::move(source)) {}
   StreamMapEntry(const StreamMapEntry&) = delete;
   StreamMapEntry& operator=(const StreamMapEntry&) = delete;
-  ~StreamMapEntry() { group->release_reference(); }
+  ~StreamMapEntry() = default;
 
   static void* operator new(std::size_t size) { return allocate_frame(size); }
   static void operator delete(void* cell, std::size_t size) noexcept { free_frame(cell, size); }
@@ -56,7 +55,7 @@ struct StreamMapEntry final : TaskHeader {
   static void destroy(TaskHeader& header) noexcept { delete static_cast<StreamMapEntry*>(&header); }
   static constexpr TaskKind kKind{nullptr, nullptr, nullptr, &destroy};
 
-  ReadyGroup* group;
+  RefPtr<ReadyGroup> group;
   const K* key = nullptr;  ///< in the map's table
   std::optional<S> stream;
   std::optional<decltype(std::declval<S&>().next())> waiting;
@@ -72,7 +71,7 @@ class StreamMapState {
  public:
   using Item = std::pair<K, StreamItem<S>>;
 
-  StreamMapState() : group_(new ReadyGroup()) {}
+  StreamMapState() : group_(*new ReadyGroup()) {}
   StreamMapState(const StreamMapState&) = delete;
   StreamMapState& operator=(const StreamMapState&) = delete;
   ~StreamMapState() {
@@ -81,7 +80,6 @@ class StreamMapState {
     }
     woken_.append(again_);
     group_->close(woken_);
-    group_->release_reference();
   }
 
   /// Requires: the key is not there.
@@ -325,7 +323,7 @@ class StreamMapState {
     release(entry);
   }
 
-  ReadyGroup* group_;
+  RefPtr<ReadyGroup> group_;
   std::unordered_map<K, Entry*, Hash> table_;
   std::vector<Entry*> ready_;  ///< in no order
   ReadyMembers woken_;         ///< to become ready

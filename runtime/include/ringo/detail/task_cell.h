@@ -8,6 +8,8 @@
 
 #pragma once
 
+#include <ringo/config.h>
+#include <ringo/detail/assert.h>
 #include <ringo/detail/frame_pool.h>
 #include <ringo/detail/outcome.h>
 #include <ringo/detail/task_core.h>
@@ -85,20 +87,28 @@ struct CoroutineCell : OutputCell<T> {
       return false;
     }
     cell.root.leaf = nullptr;
-    cell.release_body().destroy();
+    cell.destroy_frames(cell.release_body());
     return true;
   }
 
  protected:
-  ~CoroutineCell() = default;
+  ~CoroutineCell() {
+    RINGO_DCHECK(this->root.word == 0, "a task's cell was freed before its frames");
+  }
 
  private:
   /// The body has ended. Always true. (Apart, since most polls do not come to it.)
   [[gnu::noinline]] bool end() noexcept {
     const std::coroutine_handle<Promise<T>> ended = release_body();
     this->output.take_from(ended.promise().outcome);
-    ended.destroy();
+    destroy_frames(ended);
     return true;
+  }
+  void destroy_frames(std::coroutine_handle<Promise<T>> frames) noexcept {
+    frames.destroy();
+#if RINGO_DEBUG_CHECKS
+    this->root.word = 0;  // nothing runs on the branch any more; see the destructor
+#endif
   }
   std::coroutine_handle<Promise<T>> release_body() noexcept {
     const std::coroutine_handle<Promise<T>> released = this->body;
