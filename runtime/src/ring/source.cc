@@ -35,7 +35,11 @@ Source* Source::create(int fd, std::uint64_t initial) {
 }
 
 Source::Source(int fd, std::uint64_t initial, std::shared_ptr<DriverHandle> home, System& system)
-    : readiness_(initial), fd_(fd), home_(std::move(home)), system_(system) {}
+    : readiness_(initial),
+      fd_(fd),
+      is_direct_(&system == &System::real()),
+      home_(std::move(home)),
+      system_(system) {}
 
 Source::~Source() = default;
 

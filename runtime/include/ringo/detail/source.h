@@ -61,6 +61,8 @@ class Source {
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
   [[nodiscard]] System& system() const noexcept { return system_; }
+  /// Its system calls need not go through system(): that is the real one.
+  [[nodiscard]] bool is_direct() const noexcept { return is_direct_; }
 
   void add_user() noexcept {
     // relaxed: made from an existing user.
@@ -109,7 +111,8 @@ class Source {
 
   Readiness readiness_;
   int fd_;
-  bool is_kept_ = false;                      // only closed, not shut down
+  bool is_kept_ = false;  // only closed, not shut down
+  const bool is_direct_;
   std::atomic<std::uint32_t> users_{1};       // streams, halves
   std::atomic<std::uint32_t> references_{1};  // all the users together, and the driver
   Mutex mutex_;
