@@ -74,7 +74,7 @@ void Source::on_event(std::uint64_t bits) noexcept {
         continue;
       }
       while (IoWaiter* waiter = waiters(direction).pop_front()) {
-        woken.add(*waiter->branch);
+        waiter->wake(woken);
       }
     }
   }
@@ -87,15 +87,16 @@ bool Source::enlist(IoWaiter& waiter, Branch& branch, Direction direction) noexc
   if ((readiness() & interest(direction)) != 0) {
     return false;
   }
-  waiter.branch = &branch;
+  waiter.link_as(branch);
   waiters(direction).push_back(waiter);
   return true;
 }
 
-void Source::unlist(IoWaiter& waiter, Direction direction) noexcept {
+void Source::unlink(IoWaiter& waiter, Direction direction) noexcept {
   const MutexGuard guard(mutex_);
   if (waiter.is_linked()) {
     waiters(direction).remove(waiter);
+    waiter.give_up();
   }
 }
 
