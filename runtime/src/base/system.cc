@@ -8,9 +8,9 @@
 #include "base/system.h"
 
 #include <fcntl.h>
+#include <ringo/detail/direct_call.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,34 +28,19 @@ T result_or_errno(T result) noexcept {
   return result < 0 ? static_cast<T>(-errno) : result;
 }
 
-// recv(2) and send(2) without the library: there they are points of pthread_cancel(3), which costs
-// two locked instructions each way in a process of several threads. The sanitizers know only the
-// library's, and check the buffers there.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RINGO_LIBRARY_CALLS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define RINGO_LIBRARY_CALLS 1
-#endif
-#endif
-#ifndef RINGO_LIBRARY_CALLS
-#define RINGO_LIBRARY_CALLS 0
-#endif
-
 std::int64_t receive_from(int fd, std::span<std::byte> into, int flags) noexcept {
-#if RINGO_LIBRARY_CALLS
-  return ::recv(fd, into.data(), into.size(), flags);
+#if RINGO_DIRECT_CALLS
+  return direct_recv(fd, into, flags);
 #else
-  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), flags, nullptr, nullptr);
+  return result_or_errno(std::int64_t{::recv(fd, into.data(), into.size(), flags)});
 #endif
 }
 
 std::int64_t send_to(int fd, std::span<const std::byte> from, int flags) noexcept {
-#if RINGO_LIBRARY_CALLS
-  return ::send(fd, from.data(), from.size(), flags);
+#if RINGO_DIRECT_CALLS
+  return direct_send(fd, from, flags);
 #else
-  return ::syscall(SYS_sendto, fd, from.data(), from.size(), flags, nullptr, 0);
+  return result_or_errno(std::int64_t{::send(fd, from.data(), from.size(), flags)});
 #endif
 }
 
@@ -90,10 +75,10 @@ class RealSystem final : public System {
     return result_or_errno(::accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   }
   std::int64_t recv(int fd, std::span<std::byte> into, int flags) noexcept override {
-    return result_or_errno(receive_from(fd, into, flags | MSG_DONTWAIT));
+    return receive_from(fd, into, flags | MSG_DONTWAIT);
   }
   std::int64_t send(int fd, std::span<const std::byte> from, int flags) noexcept override {
-    return result_or_errno(send_to(fd, from, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+    return send_to(fd, from, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
   }
   std::int64_t sendmsg(int fd, const msghdr* message, int flags) noexcept override {
     return result_or_errno(

@@ -57,7 +57,7 @@ Result<std::size_t> try_once(Source& source, Direction direction, std::size_t si
 
 }  // namespace
 
-std::int64_t receive(Source& source, std::span<std::byte> into) noexcept {
+std::int64_t receive_by_system(Source& source, std::span<std::byte> into) noexcept {
   return without_interrupts([&] { return source.system().recv(source.fd(), into, 0); });
 }
 
@@ -65,7 +65,7 @@ std::int64_t look_ahead(Source& source, std::span<std::byte> into) noexcept {
   return without_interrupts([&] { return source.system().recv(source.fd(), into, MSG_PEEK); });
 }
 
-std::int64_t transmit(Source& source, std::span<const std::byte> from) noexcept {
+std::int64_t transmit_by_system(Source& source, std::span<const std::byte> from) noexcept {
   return without_interrupts([&] { return source.system().send(source.fd(), from, 0); });
 }
 

@@ -35,7 +35,11 @@ Source* Source::create(int fd, std::uint64_t initial) {
 }
 
 Source::Source(int fd, std::uint64_t initial, std::shared_ptr<DriverHandle> home, System& system)
-    : readiness_(initial), fd_(fd), home_(std::move(home)), system_(system) {}
+    : readiness_(initial),
+      fd_(fd),
+      is_direct_(&system == &System::real()),
+      home_(std::move(home)),
+      system_(system) {}
 
 Source::~Source() = default;
 
@@ -70,7 +74,7 @@ void Source::on_event(std::uint64_t bits) noexcept {
         continue;
       }
       while (IoWaiter* waiter = waiters(direction).pop_front()) {
-        woken.add(*waiter->branch);
+        waiter->wake(woken);
       }
     }
   }
@@ -83,15 +87,16 @@ bool Source::enlist(IoWaiter& waiter, Branch& branch, Direction direction) noexc
   if ((readiness() & interest(direction)) != 0) {
     return false;
   }
-  waiter.branch = &branch;
+  waiter.link_as(branch);
   waiters(direction).push_back(waiter);
   return true;
 }
 
-void Source::unlist(IoWaiter& waiter, Direction direction) noexcept {
+void Source::unlink(IoWaiter& waiter, Direction direction) noexcept {
   const MutexGuard guard(mutex_);
   if (waiter.is_linked()) {
     waiters(direction).remove(waiter);
+    waiter.give_up();
   }
 }
 

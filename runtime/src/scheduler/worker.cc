@@ -150,8 +150,9 @@ void Worker::finish(TaskHeader& task) noexcept {
   }
 }
 
+// Inlined, as all from here to the loop: after a task's system calls each return is mispredicted.
 template <bool kIsObserved>
-inline void Worker::run(TaskHeader& task) noexcept {
+[[gnu::always_inline]] inline void Worker::run(TaskHeader& task) noexcept {
   RINGO_DCHECK(task.owner != nullptr, "a task that no worker answers for was run");
   stats_.polls.add();
   const bool is_cancelled = task.state.start_running();
@@ -184,20 +185,22 @@ inline void Worker::run(TaskHeader& task) noexcept {
 }
 
 template <bool kIsObserved>
-inline void Worker::run_with_lifo(TaskHeader& task) noexcept {
+[[gnu::always_inline]] inline void Worker::run_with_lifo(TaskHeader& task) noexcept {
   thread_context.budget = fresh_budget_;
   lifo_runs_ = 0;
   turn_began_at_ = queue_.tail();
-  run<kIsObserved>(task);
-  // What the task woke last runs next, on what is left of its budget.
-  while (lifo_slot_ != nullptr) {
-    TaskHeader* next = std::exchange(lifo_slot_, nullptr);
+  for (TaskHeader* next = &task;;) {
+    run<kIsObserved>(*next);
+    // What the task woke last runs next, on what is left of its budget.
+    if (lifo_slot_ == nullptr) {
+      break;
+    }
+    next = std::exchange(lifo_slot_, nullptr);
     if (lifo_runs_ == kMaxLifoRuns || !has_budget()) {
       schedule_last(*next);
       break;
     }
     ++lifo_runs_;
-    run<kIsObserved>(*next);
   }
   thread_context.budget = Budget();
 }
@@ -375,7 +378,7 @@ void Worker::maintain() {
   }
 }
 
-Worker::Step Worker::step() {
+[[gnu::always_inline]] inline Worker::Step Worker::take_step() {
   if (--until_maintenance_ == 0) {
     until_maintenance_ = shared_.config().event_interval;
     maintain();
@@ -396,10 +399,14 @@ Worker::Step Worker::step() {
   return Step::kWorked;
 }
 
+Worker::Step Worker::step() {
+  return take_step();
+}
+
 void Worker::run() {
   const Entered entered(*this);
   while (!shared_.is_shutting_down()) {
-    if (step() == Step::kNothing && !shared_.is_shutting_down()) {
+    if (take_step() == Step::kNothing && !shared_.is_shutting_down()) {
       park();
     }
   }

@@ -194,6 +194,7 @@ class Worker {
   };
 
  private:
+  [[nodiscard]] Step take_step();
   template <bool kIsObserved>
   void run(TaskHeader& task) noexcept;
   [[nodiscard]] std::int64_t before_run(const TaskHeader& task) noexcept;

@@ -35,10 +35,28 @@ class System;
 enum class Direction : std::uint8_t { kRead, kWrite };
 
 /// A task that waits for one direction of a source. Linked and unlinked under the source's lock.
-struct IoWaiter : ListNode {
+class IoWaiter : public ListNode {
+ public:
   IoWaiter() = default;
-  IoWaiter(IoWaiter&&) noexcept : branch(nullptr) {}
-  Branch* branch = nullptr;
+  IoWaiter(IoWaiter&&) noexcept {}
+
+  /// By the owner. False: it is in no list, and no event looks at it any more.
+  [[nodiscard]] bool may_be_linked() const noexcept {
+    // acquire: pairs with wake(). What it did to the list's links happens before the next use.
+    return branch_.load(std::memory_order_acquire) != nullptr;
+  }
+  // Under the source's lock.
+  void link_as(Branch& branch) noexcept { branch_.store(&branch, std::memory_order_relaxed); }
+  /// After it was unlinked. The owner may be gone then, once the lock is released or sooner.
+  void wake(WakeList& woken) noexcept {
+    // The branch is alive: its owner, if it is about to go, waits for the lock until the store.
+    woken.add(*branch_.load(std::memory_order_relaxed));
+    branch_.store(nullptr, std::memory_order_release);  // see may_be_linked()
+  }
+  void give_up() noexcept { branch_.store(nullptr, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<Branch*> branch_{nullptr};
 };
 
 class Source {
@@ -61,6 +79,8 @@ class Source {
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
   [[nodiscard]] System& system() const noexcept { return system_; }
+  /// Its system calls need not go through system(): that is the real one.
+  [[nodiscard]] bool is_direct() const noexcept { return is_direct_; }
 
   void add_user() noexcept {
     // relaxed: made from an existing user.
@@ -91,7 +111,12 @@ class Source {
 
   /// Links a waiter unless the direction is ready. False: it is, try again.
   bool enlist(IoWaiter& waiter, Branch& branch, Direction direction) noexcept;
-  void unlist(IoWaiter& waiter, Direction direction) noexcept;
+  /// By the waiter's owner, after enlist() said yes. Without the lock if an event has unlinked it.
+  void unlist(IoWaiter& waiter, Direction direction) noexcept {
+    if (waiter.may_be_linked()) {
+      unlink(waiter, direction);
+    }
+  }
 
   // For the driver that watches it, on its own thread.
   void* driver_data = nullptr;
@@ -103,13 +128,16 @@ class Source {
   Source(int fd, std::uint64_t initial, std::shared_ptr<DriverHandle> home, System& system);
   ~Source();
 
+  void unlink(IoWaiter& waiter, Direction direction) noexcept;
+
   IntrusiveList<IoWaiter>& waiters(Direction direction) RINGO_REQUIRES(mutex_) {
     return direction == Direction::kRead ? readers_ : writers_;
   }
 
   Readiness readiness_;
   int fd_;
-  bool is_kept_ = false;                      // only closed, not shut down
+  bool is_kept_ = false;  // only closed, not shut down
+  const bool is_direct_;
   std::atomic<std::uint32_t> users_{1};       // streams, halves
   std::atomic<std::uint32_t> references_{1};  // all the users together, and the driver
   Mutex mutex_;
@@ -193,11 +221,7 @@ class IoAwaiter : public LeafAwaiter<Derived> {
   }
 
  protected:
-  ~IoAwaiter() {
-    if (waiter_.branch != nullptr) {
-      source_->unlist(waiter_, kDirection);
-    }
-  }
+  ~IoAwaiter() { source_->unlist(waiter_, kDirection); }
 
   static constexpr std::int64_t kWouldBlock = -11;  // -EAGAIN
   static constexpr std::int64_t kShutDownResult = INT64_MIN;

@@ -13,10 +13,13 @@
 #pragma once
 
 #include <ringo/bytes.h>
+#include <ringo/detail/direct_call.h>
 #include <ringo/detail/source.h>
 #include <ringo/io.h>
 #include <ringo/result.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,12 +28,38 @@
 namespace ringo::detail {
 
 // One system call each, repeated only on EINTR. The count, or -errno.
-std::int64_t receive(Source& source, std::span<std::byte> into) noexcept;
+std::int64_t receive_by_system(Source& source, std::span<std::byte> into) noexcept;
 std::int64_t look_ahead(Source& source, std::span<std::byte> into) noexcept;
-std::int64_t transmit(Source& source, std::span<const std::byte> from) noexcept;
+std::int64_t transmit_by_system(Source& source, std::span<const std::byte> from) noexcept;
 std::int64_t transmit_vector(Source& source, std::span<const io::ConstBuffer> from) noexcept;
 /// How many bytes transmit_vector() would send at most.
 std::size_t size_of_vector(std::span<const io::ConstBuffer> from) noexcept;
+
+[[gnu::always_inline]] inline std::int64_t receive(Source& source,
+                                                   std::span<std::byte> into) noexcept {
+#if RINGO_DIRECT_CALLS
+  if (source.is_direct()) [[likely]] {
+    const std::int64_t result = direct_recv(source.fd(), into, MSG_DONTWAIT);
+    if (result != -EINTR) [[likely]] {
+      return result;
+    }
+  }
+#endif
+  return receive_by_system(source, into);
+}
+
+[[gnu::always_inline]] inline std::int64_t transmit(Source& source,
+                                                    std::span<const std::byte> from) noexcept {
+#if RINGO_DIRECT_CALLS
+  if (source.is_direct()) [[likely]] {
+    const std::int64_t result = direct_send(source.fd(), from, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (result != -EINTR) [[likely]] {
+      return result;
+    }
+  }
+#endif
+  return transmit_by_system(source, from);
+}
 
 // Without waiting; EAGAIN as an error.
 Result<std::size_t> try_receive(Source& source, std::span<std::byte> into) noexcept;
