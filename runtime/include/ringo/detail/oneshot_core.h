@@ -10,11 +10,16 @@
 //   SENDER_WAITING    a waker has been put into the sender's slot; it may have been taken since
 //   SENDER_GONE,      that side does not touch the channel any more; whoever is the second to go
 //   RECEIVER_GONE     frees it
+//   the rest          how often the receiver has begun to wait. The sender reads the waker before
+//                     it owns it, because with the same step it leaves the channel; the number
+//                     says that it is still the same one. (Were it to come round, 2^25 waits would
+//                     have to begin and be given up between the two.)
 //
 // Thread safety: each half's members are used by one thread at a time, the halves at the same time.
 
 #pragma once
 
+#include <ringo/detail/assert.h>
 #include <ringo/detail/atomic.h>
 #include <ringo/detail/task_core.h>
 
@@ -31,6 +36,11 @@ class OneshotCore {
   static constexpr std::uint32_t kSenderWaiting = 16;
   static constexpr std::uint32_t kSenderGone = 32;
   static constexpr std::uint32_t kReceiverGone = 64;
+#ifdef RINGO_TWIN_NO_NUMBER
+  static constexpr std::uint32_t kReceiverWait = 0;
+#else
+  static constexpr std::uint32_t kReceiverWait = 128;  ///< one more wait of the receiver
+#endif
 
   [[nodiscard]] std::uint32_t load() const noexcept {
     // acquire: pairs with finish(); the value may be read after it.
@@ -43,33 +53,32 @@ class OneshotCore {
   /// the sender is still there. kLast: the channel is the caller's to free.
   [[nodiscard]] Finished finish(std::uint32_t bit) noexcept {
     std::uint32_t old = state_.load(std::memory_order_acquire);
-    std::uint32_t leaving = 0;
+    BranchWord waker = 0;
     do {
       if (bit == kValue && (old & kReceiverClosed) != 0) {
         return Finished::kRefused;
       }
-      // Nobody waits: ending and leaving are one step. Otherwise the waker is still to be read.
-      leaving = (old & kReceiverWaiting) == 0 ? kSenderGone : 0;
+      // relaxed: the bit was seen, so the waker is; another one would come with another number.
+      waker = (old & kReceiverWaiting) == 0 ? 0 : receiver_.load(std::memory_order_relaxed);
       // acq_rel: release publishes the value; acquire pairs with wait_for_value(), and with the
       // receiver's last use where we free.
-    } while (!state_.compare_exchange_weak(old, old | bit | leaving, std::memory_order_acq_rel,
+    } while (!state_.compare_exchange_weak(old, old | bit | kSenderGone, std::memory_order_acq_rel,
                                            std::memory_order_acquire));
-    if (leaving != 0) {
-      return (old & kReceiverGone) != 0 ? Finished::kLast : Finished::kDone;
-    }
-    Waker waker = Waker::from_word(receiver_.get());
-    const bool is_last = leave(kSenderGone);
-    waker.wake();  // holds its own reference; the channel may be gone
-    return is_last ? Finished::kLast : Finished::kDone;
+    Waker::from_word(waker).wake();  // holds its own reference; the channel may be gone
+    return (old & kReceiverGone) != 0 ? Finished::kLast : Finished::kDone;
   }
 
   /// Registers the receiver, which is not registered. False: the sender has ended meanwhile.
   [[nodiscard]] bool wait_for_value(Branch& branch) noexcept {
-    receiver_.set(Waker::of(branch).into_word());
+    const BranchWord waker = Waker::of(branch).into_word();
+    // relaxed: a sender that reads it sees the bit first, or fails by the number.
+    receiver_.store(waker, std::memory_order_relaxed);
     // acq_rel: release shows the waker to finish(); acquire shows us the value.
-    const std::uint32_t old = state_.fetch_or(kReceiverWaiting, std::memory_order_acq_rel);
+    const std::uint32_t old =
+        state_.fetch_add(kReceiverWaiting + kReceiverWait, std::memory_order_acq_rel);
+    RINGO_DCHECK((old & kReceiverWaiting) == 0, "a oneshot's receiver waits twice");
     if ((old & kEnded) != 0) {
-      (void)Waker::from_word(receiver_.get());  // the sender did not know of it
+      (void)Waker::from_word(waker);  // the sender did not know of it
       return false;
     }
     return true;
@@ -82,7 +91,8 @@ class OneshotCore {
     // acq_rel: the next registration, or the freeing of the channel, comes after the sender's look.
     const std::uint32_t old = state_.fetch_and(~kReceiverWaiting, std::memory_order_acq_rel);
     if ((old & kEnded) == 0) {
-      (void)Waker::from_word(receiver_.get());
+      // relaxed: our own.
+      (void)Waker::from_word(receiver_.load(std::memory_order_relaxed));
     }
   }
 
@@ -124,7 +134,7 @@ class OneshotCore {
   static constexpr std::uint32_t kEnded = kValue | kNoValue;
 
   Atomic<std::uint32_t> state_{0};
-  Plain<BranchWord> receiver_;  ///< see RECEIVER_WAITING
+  Atomic<BranchWord> receiver_{0};  ///< see RECEIVER_WAITING
   WakerSlot sender_;
 };
 
