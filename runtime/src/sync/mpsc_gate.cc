@@ -9,6 +9,7 @@
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/task_core.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -49,32 +50,46 @@ void MpscGate::hand_over(GateWaiter& waiter, WakeList& woken) noexcept {
   }
 }
 
-void MpscGate::grant(WakeList& woken) noexcept {
-  // relaxed: what permits and their takers must see is ordered by the changes below.
+std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
+  // relaxed: what permits and their takers must see is ordered by the changes below, and where the
+  // word does not change by the waiter's wake.
   std::uint64_t word = word_.load(std::memory_order_relaxed);
-  while (GateWaiter* first = waiters_.front()) {
-    if (State(word).permits() < first->needed) {
-      return;  // G1: whoever gives more back after our look sees HAS_WAITERS and comes here
+  for (;;) {
+    GateWaiter* const first = waiters_.front();
+    // G1: whoever gives more back after our look sees HAS_WAITERS and comes here.
+    if (first == nullptr || State(word).permits() + returned < first->needed) {
+      break;
     }
-    std::uint64_t taken = first->needed * kPermit;
+    const std::size_t passed_on = std::min(returned, first->needed);
+    returned -= passed_on;
+    std::uint64_t taken = (first->needed - passed_on) * kPermit;
     waiters_.remove(*first);
     if (waiters_.empty()) {
       taken += kHasWaiters;  // G2
     }
-    // acq_rel: as in try_send(), on behalf of the waiter. G1: nobody else takes permits.
-    word = word_.fetch_sub(taken, std::memory_order_acq_rel) - taken;
+    if (taken != 0) {
+      // acq_rel: as in try_send(), on behalf of the waiter. G1: nobody else takes permits.
+      word = word_.fetch_sub(taken, std::memory_order_acq_rel) - taken;
+    }
     first->is_granted = true;
     hand_over(*first, woken);
   }
+  if (returned != 0) {
+    // acq_rel: as in release().
+    word = word_.fetch_add(returned * kPermit, std::memory_order_acq_rel) + returned * kPermit;
+  }
+  return word;
 }
 
-void MpscGate::serve_waiters() noexcept {
+MpscGate::State MpscGate::serve_waiters(std::size_t returned) noexcept {
   WakeList woken;
+  std::uint64_t word = 0;
   {
     const MutexGuard guard(mutex_);
-    grant(woken);
+    word = grant(returned, woken);
   }
   woken.schedule_all();
+  return State(word);
 }
 
 bool MpscGate::stop_waiting(GateWaiter& waiter) noexcept {
@@ -87,7 +102,7 @@ bool MpscGate::stop_waiting(GateWaiter& waiter) noexcept {
       if (waiters_.empty()) {
         word_.fetch_and(~kHasWaiters, std::memory_order_acq_rel);  // G2
       } else {
-        grant(woken);  // it may have been the big one that held the others up
+        (void)grant(0, woken);  // it may have been the big one that held the others up
       }
     } else {
       is_granted = waiter.is_granted;

@@ -136,12 +136,18 @@ class MpscGate {
     return true;
   }
 
-  /// Gives permits back, to waiters first. Returns the state after it.
+  /// Gives permits back, to waiters first. Returns the state after it; if waiters were given all of
+  /// them, a state before that (which was not the channel's last: they have them).
   State release(std::size_t count) noexcept {
+    // relaxed: a look saves what waiters are given from passing through the word. G1 counts on the
+    // look below.
+    if ((word_.load(std::memory_order_relaxed) & kHasWaiters) != 0) [[unlikely]] {
+      return serve_waiters(count);
+    }
     // release: pairs with try_send(). acquire: the channel may end by this.
     const std::uint64_t old = word_.fetch_add(count * kPermit, std::memory_order_acq_rel);
     if ((old & kHasWaiters) != 0) [[unlikely]] {
-      serve_waiters();
+      (void)serve_waiters(0);
     }
     return State(old + count * kPermit);
   }
@@ -191,9 +197,12 @@ class MpscGate {
     }
   }
 
-  void serve_waiters() noexcept;
-  /// Grants from the queue's front what there is; the rest stays in the word.
-  void grant(WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  /// Grants under the lock, and wakes. Returns as release().
+  State serve_waiters(std::size_t returned) noexcept;
+  /// Grants from the queue's front what there is in the word, and `returned` permits beside it,
+  /// which go first; what is left of these goes to the word. Returns the word as far as it is
+  /// known.
+  std::uint64_t grant(std::size_t returned, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
   [[nodiscard]] bool is_queued(GateWaiter& waiter) noexcept;
   static void hand_over(GateWaiter& waiter, WakeList& woken) noexcept;
 
