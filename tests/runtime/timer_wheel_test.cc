@@ -230,6 +230,32 @@ TEST(TimerWheel, InnerLevelAtItsEndAndOnePast) {
   }
 }
 
+TEST(TimerWheel, NearTimerDoesNotMoveDownWhereverNowIs) {
+  constexpr std::int64_t kInner = std::int64_t{1} << TimerWheel::kInnerBits;
+  // Across the end of a round of the inner level, and of all outer ones.
+  for (const std::int64_t round : {kInner, 64 * kInner, 64 * 64 * kInner}) {
+    Wheel wheel((round - 1) * kTick);
+    const Timer& timer = wheel.add((round - 1 + kInner - 1) * kTick);
+    EXPECT_EQ(wheel.wheel.next_expiry(), timer.entry.deadline) << "a look for nothing before it";
+  }
+}
+
+TEST(TimerWheel, WhatMovesDownFiresWithWhatIsThereAlready) {
+  constexpr std::int64_t kInner = std::int64_t{1} << TimerWheel::kInnerBits;
+  constexpr std::int64_t kDue = 5 * kInner;
+  Wheel wheel;
+  const Timer& early = wheel.add(kDue * kTick);  // in an outer slot, whose time begins then
+  wheel.advance((kDue - 10) * kTick);
+  const Timer& late = wheel.add(kDue * kTick);
+  const Timer& later = wheel.add((kDue + 1) * kTick);
+  EXPECT_EQ(wheel.wheel.next_expiry(), kDue * kTick);
+  wheel.advance(kDue * kTick);
+  EXPECT_TRUE(early.has_fired());
+  EXPECT_TRUE(late.has_fired());
+  EXPECT_FALSE(later.has_fired());
+  EXPECT_EQ(wheel.wheel.next_expiry(), (kDue + 1) * kTick);
+}
+
 /// A length of time of a random magnitude, from a nanosecond to centuries.
 std::int64_t random_duration(std::mt19937_64& random, unsigned max_bits) {
   const unsigned bits = static_cast<unsigned>(random() % max_bits) + 1;

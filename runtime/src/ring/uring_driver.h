@@ -70,7 +70,8 @@ class UringDriver final : public Driver {
   std::size_t in_flight_ = 0;
   std::size_t polls_without_sqe_ = 0;
   bool must_poll_wake_fd_ = false;
-  bool can_gather_ = false;  ///< the kernel knows how
+  bool can_gather_ = false;   ///< the kernel knows how
+  bool can_message_ = false;  ///< and this: an unpark is a message, which is faster than wake_fd_
   Gathering gathering_;
   IntrusiveList<Watch> watches_;
 };
