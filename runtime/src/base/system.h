@@ -2,7 +2,8 @@
 //
 // The one door through which the runtime reaches the kernel: clocks, randomness and the system
 // calls of the general socket path. Production uses the real one; a simulation supplies its own,
-// and with it decides everything that is not determined by the program.
+// and with it decides everything that is not determined by the program. Where it is the real one
+// streams receive and send without it, see direct_call.h.
 //
 // Calls return a non-negative result or -errno, never block, and are safe from any thread.
 
