@@ -41,25 +41,11 @@ constexpr unsigned kSubmitEarly = 32;
 // user_data that is no Watch; Watches are aligned and so never this small.
 constexpr std::uint64_t kIgnored = 0;
 constexpr std::uint64_t kWakeFd = 1;
-constexpr std::uint64_t kWakeMessage = 2;
 
 constexpr unsigned kPollMask = POLLIN | POLLOUT | POLLRDHUP;
 constexpr unsigned kEdgeTriggered = 1U << 31;  // EPOLLET
 
-// Linux 6.13, which headers of Debian 12 do not know: a message to a ring by a thread that has
-// none.
-constexpr unsigned kRegisterSendMessage = 31;  // IORING_REGISTER_SEND_MSG_RING
-
-/// Posts a completion to a ring. Any thread. False: the kernel does not know how, or has no memory.
-bool send_message(int ring_fd, std::uint64_t user_data) noexcept {
-  io_uring_sqe message{};
-  message.opcode = IORING_OP_MSG_RING;
-  message.fd = ring_fd;
-  message.off = user_data;
-  return syscall(SYS_io_uring_register, -1, kRegisterSendMessage, &message, 1) >= 0;
-}
-
-// Linux 6.12: a wait for several completions that after
+// Linux 6.12, which headers of Debian 12 do not know: a wait for several completions that after
 // some time is content with one.
 constexpr unsigned kFeatureMinWait = 1U << 15;  // IORING_FEAT_MIN_TIMEOUT
 struct WaitArguments {                          // io_uring_getevents_arg
@@ -162,8 +148,6 @@ Result<void> UringDriver::open() {
   // Only spares the kernel a look-up at each enter, and a forked child a surprise.
   (void)io_uring_register_ring_fd(&ring_);
   (void)io_uring_ring_dontfork(&ring_);
-  can_message_ =
-      (ring_.flags & IORING_SETUP_DEFER_TASKRUN) != 0 && send_message(ring_.ring_fd, kIgnored);
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) {
     return std::unexpected(Error::os(errno, "eventfd"));
@@ -335,10 +319,6 @@ void UringDriver::reap() {
       if (user_data == kIgnored) {
         continue;
       }
-      if (user_data == kWakeMessage) {
-        gathering_.note_unpark();
-        continue;
-      }
       if (user_data == kWakeFd) {
         gathering_.note_unpark();
         if (is_final) {
@@ -409,9 +389,6 @@ void UringDriver::sleep(std::optional<std::int64_t> timeout_ns) {
 }
 
 void UringDriver::unpark() noexcept {
-  if (can_message_ && send_message(ring_.ring_fd, kWakeMessage)) {
-    return;
-  }
   // The poll is edge-triggered and the counter is never read: 2^64 wakes fit.
   const std::uint64_t one = 1;
   while (write(wake_fd_, &one, sizeof(one)) < 0 && errno == EINTR) {

@@ -70,8 +70,7 @@ class UringDriver final : public Driver {
   std::size_t in_flight_ = 0;
   std::size_t polls_without_sqe_ = 0;
   bool must_poll_wake_fd_ = false;
-  bool can_gather_ = false;   ///< the kernel knows how
-  bool can_message_ = false;  ///< and this: an unpark is a message, which is faster than wake_fd_
+  bool can_gather_ = false;  ///< the kernel knows how
   Gathering gathering_;
   IntrusiveList<Watch> watches_;
 };
