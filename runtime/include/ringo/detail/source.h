@@ -15,6 +15,7 @@
 
 #include <ringo/detail/atomic.h>
 #include <ringo/detail/intrusive_list.h>
+#include <ringo/detail/io_waiter.h>
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/readiness.h>
@@ -33,31 +34,6 @@ class DriverHandle;
 class System;
 
 enum class Direction : std::uint8_t { kRead, kWrite };
-
-/// A task that waits for one direction of a source. Linked and unlinked under the source's lock.
-class IoWaiter : public ListNode {
- public:
-  IoWaiter() = default;
-  IoWaiter(IoWaiter&&) noexcept {}
-
-  /// By the owner. False: it is in no list, and no event looks at it any more.
-  [[nodiscard]] bool may_be_linked() const noexcept {
-    // acquire: pairs with wake(). What it did to the list's links happens before the next use.
-    return branch_.load(std::memory_order_acquire) != nullptr;
-  }
-  // Under the source's lock.
-  void link_as(Branch& branch) noexcept { branch_.store(&branch, std::memory_order_relaxed); }
-  /// After it was unlinked. The owner may be gone then, once the lock is released or sooner.
-  void wake(WakeList& woken) noexcept {
-    // The branch is alive: its owner, if it is about to go, waits for the lock until the store.
-    woken.add(*branch_.load(std::memory_order_relaxed));
-    branch_.store(nullptr, std::memory_order_release);  // see may_be_linked()
-  }
-  void give_up() noexcept { branch_.store(nullptr, std::memory_order_relaxed); }
-
- private:
-  std::atomic<Branch*> branch_{nullptr};
-};
 
 class Source {
  public:
