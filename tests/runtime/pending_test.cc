@@ -13,8 +13,6 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
-#include <chrono>
-
 #include <gtest/gtest.h>
 
 #include "support/abort_harness.h"

@@ -6,6 +6,7 @@
 // Thread safety: as frame_pool.h says; the lock is taken once per batch.
 
 #include <ringo/config.h>
+#include <ringo/detail/assert.h>
 #include <ringo/detail/frame_pool.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/thread_annotations.h>
@@ -99,7 +100,7 @@ struct ReturnAtThreadExit {
       for (std::size_t first = 0; first < count; first += kBatch) {
         put_into_store(size_class, bottom + first, std::min(kBatch, count - first));
       }
-      ::operator delete(bottom, kFrameStackBytes, kStackAlignment);
+      ::operator delete(static_cast<void*>(bottom), kFrameStackBytes, kStackAlignment);
     }
   }
   void arm() const noexcept {}
@@ -132,6 +133,7 @@ void* refill_frames(std::size_t size_class) {
     begin_frames(size_class);
   }
   if (const std::unique_ptr<Batch> batch = take_from_store(size_class)) {
+    RINGO_CHECK(batch->count != 0, "a batch of no free blocks was stored");
     top = std::copy_n(batch->blocks.begin(), batch->count, top);
   } else {
     cut_slab(size_class);

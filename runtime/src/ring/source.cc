@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The transitions of a source's readiness word, and its end: the descriptor is closed when the last
-// once), and the descriptor is closed when the driver no longer watches it.
+// The transitions of a source's readiness word, and its end: the last user shuts the descriptor down,
+// and it is closed when the driver no longer watches it.
 //
 // Thread safety: all of it; source.h says what each transition relies on.
 
+#include <ringo/detail/io_waiter.h>
 #include <ringo/detail/mutex.h>
 #include <ringo/detail/source.h>
 #include <ringo/detail/task_core.h>

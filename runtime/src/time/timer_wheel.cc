@@ -16,10 +16,11 @@
 #include <array>
 #include <atomic>
 #include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+
+#include "time/timer_slot.h"
 
 namespace ringo::detail {
 namespace {

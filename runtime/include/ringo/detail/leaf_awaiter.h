@@ -88,7 +88,7 @@ class LeafAwaiter : public Leaf {
   }
 
  protected:
-  LeafAwaiter() noexcept {}
+  LeafAwaiter() noexcept {}  // NOLINT(*-use-equals-default): with it X() would clear the word
   /// Of one that waits not yet: there is nothing to copy.
   LeafAwaiter(const LeafAwaiter& /*other*/) noexcept : Leaf() {}
   LeafAwaiter& operator=(const LeafAwaiter& /*other*/) noexcept { return *this; }
