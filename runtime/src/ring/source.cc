@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The transitions of a source's readiness word, and its end: the last user shuts the descriptor down,
-// and it is closed when the driver no longer watches it.
+// The transitions of a source's readiness word, and its end: the last user shuts the descriptor
+// down, and it is closed when the driver no longer watches it.
 //
 // Thread safety: all of it; source.h says what each transition relies on.
 
