@@ -88,10 +88,9 @@ class LeafAwaiter : public Leaf {
   }
 
  protected:
-  LeafAwaiter() noexcept {}  // NOLINT(*-use-equals-default): with it X() would clear the word
-  /// Of one that waits not yet: there is nothing to copy.
-  LeafAwaiter(const LeafAwaiter& /*other*/) noexcept : Leaf() {}
-  LeafAwaiter& operator=(const LeafAwaiter& /*other*/) noexcept { return *this; }
+  LeafAwaiter() = default;
+  LeafAwaiter(const LeafAwaiter&) = default;
+  LeafAwaiter& operator=(const LeafAwaiter&) = default;
   ~LeafAwaiter() = default;
 
   /// Requires: the wait has begun.
@@ -112,9 +111,9 @@ class LeafAwaiter : public Leaf {
 
   static constexpr std::uintptr_t kHasYielded = 1;
 
-  // The branch's address, and whether the wait has begun with a yield. Written by start(): an
-  // operation that need not wait is spared the store. One word, since a parked task is memory.
-  std::uintptr_t branch_word_;
+  // The branch's address, and whether the wait has begun with a yield. One word, since a parked
+  // task is memory, and a store here is one that the atomic operation of a lock must wait for.
+  std::uintptr_t branch_word_ = 0;
 };
 
 }  // namespace ringo::detail
