@@ -24,6 +24,7 @@
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
+
 // --- looking for work -------------------------------------------------------------------------
 
 void Worker::adopt_injected(TaskHeader& task) noexcept {
@@ -58,8 +59,7 @@ TaskHeader* Worker::take_injected() noexcept {
 }
 
 TaskHeader* Worker::steal() noexcept {
-  const auto& workers = shared_.workers();
-  if (workers.size() == 1) {
+  if (is_alone_) {
     return nullptr;
   }
   if (!is_searching_) {
@@ -68,6 +68,7 @@ TaskHeader* Worker::steal() noexcept {
     }
     is_searching_ = true;
   }
+  const auto& workers = shared_.workers();
   const auto count_of_workers = static_cast<std::uint32_t>(workers.size());
   const std::uint32_t start = random_.below(count_of_workers);
   for (std::uint32_t i = 0; i < count_of_workers; ++i) {
@@ -162,10 +163,8 @@ void Worker::look_for_work_and_sleep() {
   if (has_local_work()) {
     return;  // what was collected may have been the last to own a user's object, which woke a task
   }
-  const bool is_alone = shared_.workers().size() == 1;
-  bool was_last_searcher = false;
-  if (!is_alone) {
-    was_last_searcher = shared_.idle().start_sleeping(index_, is_searching_);
+  if (!is_alone_) {
+    const bool was_last_searcher = shared_.idle().start_sleeping(index_, is_searching_);
     is_searching_ = false;
     if (was_last_searcher && shared_.has_queued_work()) {
       shared_.notify_one();  // W3
@@ -177,7 +176,7 @@ void Worker::look_for_work_and_sleep() {
     sleep_in_driver();
     serve_mailbox();
     const bool has_work = has_local_work();
-    if (is_alone) {
+    if (is_alone_) {
       break;
     }
     if (has_work || shared_.is_shutting_down()) {
