@@ -4,10 +4,13 @@
 
 #include <ringo/detail/leaf_awaiter.h>
 #include <ringo/detail/task_core.h>
+#include <ringo/join.h>
 #include <ringo/join_error.h>
 #include <ringo/result.h>
 #include <ringo/runtime.h>
+#include <ringo/select.h>
 #include <ringo/spawn.h>
+#include <ringo/sync/notify.h>
 #include <ringo/task.h>
 #include <ringo/time.h>
 #include <ringo/yield.h>
@@ -50,13 +53,13 @@ CO_TEST(StaleWake, OnAReusedBranchIndexHarmsNothing) {
   Gate first;
   Gate second;
   const auto inner = [](Gate& gate) -> Task<void> { co_await gate.passed(); };
-  const auto two_timeouts = [inner](Gate& one, Gate& two) -> Task<bool> {
-    const Result<void> passed = co_await time::timeout(1h, inner(one));
-    // The same index again, for another wait.
-    const Result<void> again = co_await time::timeout(1h, inner(two));
-    co_return passed.has_value() && again.has_value() && two.is_open();
+  const auto two_selects = [inner](Gate& one, Gate& two) -> Task<bool> {
+    const auto passed = co_await select(inner(one), time::sleep(1h));
+    // The same indices again, for other waits.
+    const auto again = co_await select(inner(two), time::sleep(1h));
+    co_return passed.index() == 0 && again.index() == 0 && two.is_open();
   };
-  JoinHandle<bool> handle = spawn(two_timeouts(first, second));
+  JoinHandle<bool> handle = spawn(two_selects(first, second));
   while (first.waiting() == 0) {
     co_await yield_now();
   }
@@ -71,6 +74,28 @@ CO_TEST(StaleWake, OnAReusedBranchIndexHarmsNothing) {
   }
   CO_ASSERT_FALSE(handle.is_finished());
   second.open();
+  const JoinResult<bool> result = co_await handle;
+  CO_ASSERT_TRUE(result.value());
+}
+
+CO_TEST(StaleWake, OfATimeoutAsksTheInnerWaitAndHarmsNothing) {
+  Gate gate;
+  const auto inner = [](Gate& waited) -> Task<void> { co_await waited.passed(); };
+  const auto limited = [inner](Gate& waited) -> Task<bool> {
+    const Result<Result<void>> passed =
+        co_await time::timeout(1h, time::timeout_at(Instant::max(), inner(waited)));
+    co_return passed.has_value() && waited.is_open();
+  };
+  JoinHandle<bool> handle = spawn(limited(gate));
+  while (gate.waiting() == 0) {
+    co_await yield_now();
+  }
+  while (gate.questions() < 10) {
+    gate.wake_for_nothing();
+    co_await yield_now();
+  }
+  CO_ASSERT_FALSE(handle.is_finished());
+  gate.open();
   const JoinResult<bool> result = co_await handle;
   CO_ASSERT_TRUE(result.value());
 }
@@ -155,6 +180,48 @@ TEST(Coop, BudgetOf128IsExact) {
     runtime.block_on(ready(operations));
     EXPECT_EQ(runtime.metrics().workers[0].forced_yields, operations > 128 ? 1U : 0U) << operations;
   }
+}
+
+TEST(Coop, ArmsThatEndTogetherSpendNoMoreThanThereIs) {
+  Runtime runtime = runtime_without_time_budget();
+  const auto waits_for_both = [](Notify& first, Notify& second,
+                                 const bool& others_ran) -> Task<int> {
+    (void)co_await join(first.notified(), second.notified());
+    int operations = 0;
+    const time::Sleep past(Instant{});
+    while (!others_ran && operations < 1000) {
+      co_await past;
+      ++operations;
+    }
+    co_return operations;
+  };
+  const auto sets = [](bool& flag) -> Task<void> {
+    flag = true;
+    co_return;
+  };
+  // Uses up all but one unit, and leaves the rest of its turn to the one that it has woken.
+  const auto wakes_both = [](Notify& first, Notify& second) -> Task<void> {
+    const time::Sleep past(Instant{});
+    for (int i = 0; i < 127; ++i) {
+      co_await past;
+    }
+    first.notify_one();
+    second.notify_one();
+  };
+  const auto all = [=]() -> Task<int> {
+    Notify first;
+    Notify second;
+    bool others_ran = false;
+    JoinHandle<int> waiter = spawn(waits_for_both(first, second, others_ran));
+    co_await yield_now();  // it has begun to wait
+    JoinHandle<void> other = spawn(sets(others_ran));
+    JoinHandle<void> waker = spawn(wakes_both(first, second));  // the newest runs first
+    const JoinResult<int> operations = co_await waiter;
+    (void)co_await waker;
+    (void)co_await other;
+    co_return operations.value();
+  };
+  EXPECT_EQ(runtime.block_on(all()), 1) << "the first operation after it lets the others run";
 }
 
 TEST(Coop, TimeoutOfAnAlwaysReadyTaskStillStrikes) {

@@ -270,6 +270,66 @@ TEST(TaskDump, ListsTasksThatHaveNotBegun) {
   EXPECT_FALSE(dump.tasks[0].worker.has_value());
 }
 
+TEST(TaskDump, TellsWhatIsReadyFromWhatRuns) {
+  Gate gate;
+  bool may_end = false;
+  Runtime runtime = build_runtime(Builder::current_thread());
+  auto woken = runtime.spawn(pass(gate));
+  auto yield = [](const bool& until) -> Task<void> {
+    while (!until) {
+      co_await ringo::yield_now();
+    }
+  };
+  auto yielding = runtime.spawn(yield(may_end));
+  auto yield_twice = []() -> Task<void> {
+    co_await ringo::yield_now();
+    co_await ringo::yield_now();
+  };
+  runtime.block_on(yield_twice());
+  gate.open();
+  const TaskDump dump = runtime.handle().blocking_dump(1h);
+  ASSERT_EQ(dump.tasks.size(), 2U);
+  EXPECT_EQ(find(dump, woken.id())->activity, TaskActivity::kReady);
+  EXPECT_EQ(find(dump, yielding.id())->activity, TaskActivity::kReady);
+  may_end = true;
+}
+
+Task<void> block_worker(std::atomic<bool>& is_blocked, const BlockingGate& gate);
+
+TEST(TaskDump, KnowsThatAnotherWorkerRunsATask) {
+  const BlockingGate gate;
+  std::atomic<bool> is_blocked{false};
+  Gate never;
+  const Runtime runtime =
+      build_runtime(Builder::multi_thread().worker_threads(2).disable_lifo_slot());
+  // Spawns a task and holds its worker until the other one has stolen that; then it waits.
+  auto body = [](std::atomic<bool>& child_blocks, const BlockingGate& until,
+                 Gate& waited) -> Task<void> {
+    auto child = ringo::spawn(block_worker(child_blocks, until));
+    while (!child_blocks) {
+      std::this_thread::yield();
+    }
+    co_await waited.passed();
+    (void)co_await child;
+  };
+  auto parent = runtime.spawn(body(is_blocked, gate, never));
+  while (!is_blocked || never.waiting() == 0) {
+    std::this_thread::yield();
+  }
+  // The worker that is blocked does not answer, but the one that the child belongs to does.
+  TaskDump dump;
+  do {
+    dump = runtime.handle().blocking_dump(1ms);
+  } while (dump.stuck_workers.size() != 1);
+  gate.open();
+  never.open();
+  ASSERT_EQ(dump.tasks.size(), 2U);
+  const TaskId child = dump.stuck_workers[0].task;
+  ASSERT_TRUE(find(dump, child).has_value());
+  EXPECT_EQ(find(dump, child)->activity, TaskActivity::kRunning);
+  EXPECT_EQ(find(dump, parent.id())->activity, TaskActivity::kIdle);
+}
+
 TEST(TaskDump, OfARuntimeThatNobodyDrivesIsTakenByTheCaller) {
   Gate gate;
   Runtime runtime = build_runtime(Builder::current_thread());

@@ -36,7 +36,7 @@ struct FakeTask : detail::TaskHeader {
 
   /// Runs "it": true if it had been notified. It is idle again afterwards.
   [[nodiscard]] bool take_notification() noexcept {
-    if (!state.is_notified()) {
+    if (!state.is_running()) {
       return false;
     }
     (void)state.start_running();

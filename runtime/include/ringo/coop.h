@@ -68,13 +68,13 @@ class UnconstrainedAwaiter final : public Leaf {
   }
   [[nodiscard]] bool start(Branch& branch) {
     const NoBudgetLimit no_limit;
-    inner_.open(branch);
+    inner_.open_in(branch);
     has_ended_ = inner_.start();
     branch.leaf = has_ended_ ? nullptr : this;
     return !has_ended_;
   }
   [[nodiscard]] bool ended() noexcept override {
-    if (!has_ended_ && inner_.was_woken()) {
+    if (!has_ended_) {
       const NoBudgetLimit no_limit;
       has_ended_ = inner_.run();
     }

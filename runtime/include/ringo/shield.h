@@ -33,13 +33,13 @@ class ShieldAwaiter final : public Leaf {
     return start(*awaiting.promise().branch);
   }
   [[nodiscard]] bool start(Branch& branch) {
-    inner_.open(branch);
+    inner_.open_in(branch);
     has_ended_ = inner_.start();
     branch.leaf = has_ended_ ? nullptr : this;
     return !has_ended_;
   }
   [[nodiscard]] bool ended() noexcept override {
-    has_ended_ = has_ended_ || (inner_.was_woken() && inner_.run());
+    has_ended_ = has_ended_ || inner_.run();
     return has_ended_;
   }
   // The frame is pinned until the inner task has ended; the runner keeps asking, and each question

@@ -48,8 +48,8 @@ struct AwaitChain {
 
 enum class TaskActivity : std::uint8_t {
   kIdle,     ///< it waits
-  kReady,    ///< it waits no longer, but for its turn
-  kRunning,  ///< it runs, or has yielded
+  kReady,    ///< it waits for its turn: new, woken, or it has yielded
+  kRunning,  ///< it runs
 };
 
 struct TaskReport {

@@ -91,14 +91,14 @@ class LocalScopeAwaiter final : public Leaf {
     return start(*awaiting.promise().branch);
   }
   [[nodiscard]] bool start(Branch& branch) {
-    body_->open(branch);
+    body_->open_in(branch);
     const LocalBindingGuard guard(bind());
     has_ended_ = body_->start();
     branch.leaf = has_ended_ ? nullptr : this;
     return !has_ended_;
   }
   [[nodiscard]] bool ended() noexcept override {
-    if (!has_ended_ && body_->was_woken()) {
+    if (!has_ended_) {
       const LocalBindingGuard guard(bind());
       has_ended_ = body_->run();
     }

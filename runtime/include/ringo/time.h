@@ -185,7 +185,7 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
     return start(*awaiting.promise().branch);
   }
   [[nodiscard]] bool start(ringo::detail::Branch& branch) {
-    inner_.open(branch);
+    inner_.open_in(branch);
     if (inner_.start()) {
       return false;
     }
@@ -208,7 +208,7 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
   }
   [[nodiscard]] bool ended() noexcept override {
     if (!is_elapsed_) {
-      if (inner_.was_woken() && inner_.run()) {
+      if (inner_.run()) {
         timer_.stop();
         return true;
       }

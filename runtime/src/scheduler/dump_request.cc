@@ -101,6 +101,13 @@ void resolve_holders(AwaitChain& chain, const std::unordered_map<const void*, Ta
   }
 }
 
+/// Which of those that somebody holds (TaskState) are run, and not queued.
+bool is_run_by_a_worker(const TaskHeader& task, RuntimeShared& runtime) {
+  const auto& workers = runtime.workers();
+  return std::any_of(workers.begin(), workers.end(),
+                     [&](const auto& worker) { return worker->is_running(task); });
+}
+
 }  // namespace
 
 DumpRequest::DumpRequest(RuntimeShared& runtime)
@@ -155,7 +162,8 @@ void DumpRequest::carry_out(Worker& worker) noexcept {
       TaskReport& report = tasks.emplace_back(describe_task(task));
       report.worker = worker.index();
       if (!task.state.try_freeze()) {
-        report.activity = task.state.is_running() ? TaskActivity::kRunning : TaskActivity::kReady;
+        report.activity = is_run_by_a_worker(task, worker.shared()) ? TaskActivity::kRunning
+                                                                    : TaskActivity::kReady;
         return;
       }
       const Worker::Frozen frozen(worker, task);

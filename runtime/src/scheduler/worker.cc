@@ -178,7 +178,7 @@ template <bool kIsObserved>
     is_newest_first_ = false;  // it has others go first
     // There is no more to do than before, and this worker goes on with the queue: nobody is woken
     // for it. But not if it goes on with something else (or maintain() finds something else).
-    if (!is_alone_ && (lifo_slot_ != nullptr || is_nested_)) [[unlikely]] {
+    if (!is_alone_ && (lifo_slot_ != nullptr || is_nested())) [[unlikely]] {
       shared_.notify_one();
     }
   }
@@ -190,6 +190,7 @@ template <bool kIsObserved>
   lifo_runs_ = 0;
   turn_began_at_ = queue_.tail();
   for (TaskHeader* next = &task;;) {
+    running_.store(next, std::memory_order_relaxed);
     run<kIsObserved>(*next);
     // What the task woke last runs next, on what is left of its budget.
     if (lifo_slot_ == nullptr) {
@@ -202,6 +203,7 @@ template <bool kIsObserved>
     }
     ++lifo_runs_;
   }
+  running_.store(nullptr, std::memory_order_relaxed);
   thread_context.budget = Budget();
 }
 
@@ -233,18 +235,18 @@ inline bool Worker::take_if_next(TaskHeader& task) noexcept {
 
 bool Worker::run_awaited(TaskHeader& task) noexcept {
   TaskHeader* const outer = thread_context.task;
-  if (is_nested_ || outer == nullptr || thread_context.budget.units == kUnlimitedBudget ||
+  if (is_nested() || outer == nullptr || thread_context.budget.is_unlimited() ||
       thread_context.local_set != nullptr || !take_if_next(task)) {
     return false;
   }
-  is_nested_ = true;
+  nested_.store(&task, std::memory_order_relaxed);
   const NoLocalBindings no_bindings;
   if (is_observed_) [[unlikely]] {
     run<true>(task);
   } else {
     run<false>(task);
   }
-  is_nested_ = false;
+  nested_.store(nullptr, std::memory_order_relaxed);
   thread_context.task = outer;
   if (!has_budget()) {
     thread_context.budget.units = 1;  // the await that is about to succeed costs one
@@ -432,6 +434,10 @@ bool is_in_lifo_slot(const TaskHeader& task) noexcept {
 }
 
 bool renew_budget() noexcept {
+  if (thread_context.budget.is_unlimited()) {
+    thread_context.budget = Budget();
+    return true;
+  }
   Worker* worker = thread_context.worker;
   return worker != nullptr && worker->renew_budget();
 }

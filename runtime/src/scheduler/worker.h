@@ -163,6 +163,11 @@ class Worker {
     TaskHeader& task_;
   };
 
+  /// Whether it is this worker that runs the task. Any thread; the answer may be out of date.
+  [[nodiscard]] bool is_running(const TaskHeader& task) const noexcept {
+    return running_.load(std::memory_order_relaxed) == &task ||
+           nested_.load(std::memory_order_relaxed) == &task;
+  }
   /// For the watchdog. Any thread.
   [[nodiscard]] StallDetector::Sample stall_sample() const noexcept {
     // That it was awake is seen here or said by note_awake(); the rest may be late.
@@ -217,6 +222,9 @@ class Worker {
   /// push_local() to a queue that is full: half of it goes to the injection queue.
   void overflow(TaskHeader& task) noexcept;
   void stop_searching() noexcept;
+  [[nodiscard]] bool is_nested() const noexcept {
+    return nested_.load(std::memory_order_relaxed) != nullptr;
+  }
   [[nodiscard]] bool has_local_work() const noexcept {
     return lifo_slot_ != nullptr || queue_.length() != 0;
   }
@@ -245,7 +253,10 @@ class Worker {
   std::uint32_t newest_left_ = 0;      ///< how many more may be taken from the back
   std::int64_t newest_since_ns_ = 0;   ///< when it was first noticed by maintain(); 0: not yet
   std::uint64_t newest_again_at_ = 0;  ///< not before so many polls
-  bool is_nested_ = false;             ///< a task runs inside another that awaits it
+  /// What runs, and what runs inside it because it awaits it. Written by the worker's thread only;
+  /// relaxed: who asks wants no more than the address.
+  std::atomic<const TaskHeader*> running_{nullptr};
+  std::atomic<const TaskHeader*> nested_{nullptr};
   bool is_searching_ = false;
   bool is_closing_ = false;
   std::uint32_t until_maintenance_;    ///< tasks to run before the next look at the driver

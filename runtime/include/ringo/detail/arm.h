@@ -7,7 +7,8 @@
 // Branch indices belong to the task, so combinators nest. Each arm knows the bits of all branches
 // below it. Indices 1 to 62 are exclusive; when they are in use, further branches share 63, whose
 // bit means "ask each of us". A bit may be stale (the index was used by another arm before): that
-// costs one question to a leaf.
+// costs one question to a leaf. A combinator with one arm needs no bit to tell which was woken: its
+// arm lies in the branch that awaits it, and is asked after each wake of that.
 //
 // Thread safety: the holder of the task's RUNNING.
 
@@ -58,12 +59,19 @@ class ArmBranch : public Branch {
     }
   }
 
+  /// Makes it a branch that has its parent's index: the only arm of a combinator; was_woken() is
+  /// not to be asked.
+  void open_in(Branch& parent) noexcept {
+    word = parent.word;
+    parent_ = parent.index() == 0 ? nullptr : static_cast<ArmBranch*>(&parent);
+  }
+
   /// Gives the index back. Nothing below it may still be open. Idempotent.
   void close() noexcept {
     if (word == 0) {
       return;
     }
-    if (index() != kSharedIndex) {
+    if (has_own_index()) {
       const std::uint64_t bit = std::uint64_t{1} << index();
       task().branches()->in_use &= ~bit;
       for (ArmBranch* above = parent_; above != nullptr; above = above->parent_) {
@@ -81,14 +89,19 @@ class ArmBranch : public Branch {
       visitor.visit(*this);
     }
   }
-  /// Whether something on this branch, or below it, was woken since the task last ran.
+  /// Whether something on this branch, or below it, was woken since the task last ran. After
+  /// open().
   [[nodiscard]] bool was_woken() const noexcept {
     return word != 0 && (task().branches()->ready_taken & mask_) != 0;
   }
 
  private:
-  ArmBranch* parent_ = nullptr;  ///< null: the task's root
-  std::uint64_t mask_ = 0;       ///< its bit and those of the branches below it
+  [[nodiscard]] bool has_own_index() const noexcept {
+    return index() != kSharedIndex && (mask_ >> index() & 1) != 0;
+  }
+
+  ArmBranch* parent_ = nullptr;  ///< null: the task's root, or what lies in it
+  std::uint64_t mask_ = 0;       ///< its own bit, if it has one, and those of the branches below it
 };
 
 template <class A>
@@ -139,9 +152,9 @@ class Arm : public ArmBranch {
   Arm& operator=(Arm&&) = delete;
   ~Arm() = default;
 
-  /// Tries to end without a branch; before open().
+  /// Tries to end without a branch; before it is opened.
   [[nodiscard]] bool try_ready() { return awaiter().await_ready(); }
-  /// Begins, after open() and a try_ready() that said no. True: it has ended already.
+  /// Begins, after an open and a try_ready() that said no. True: it has ended already.
   [[nodiscard]] bool start() { return !awaiter().start(*this); }
   /// Goes on after a wake. True: it has ended.
   [[nodiscard]] bool run() noexcept { return awaiter_->ended(); }

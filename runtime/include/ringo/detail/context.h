@@ -25,7 +25,10 @@ inline constexpr std::uint32_t kUnlimitedBudget = UINT32_MAX;
 /// What the running task may still do.
 struct Budget {
   std::uint32_t units = kUnlimitedBudget;
-  std::uint32_t reserve = 0;  ///< given out by renew_budget() unless the time is up
+  /// Given out by renew_budget() unless the time is up. kUnlimitedBudget: always, and all of it.
+  std::uint32_t reserve = kUnlimitedBudget;
+
+  [[nodiscard]] bool is_unlimited() const noexcept { return reserve == kUnlimitedBudget; }
 };
 
 struct Context {
@@ -53,11 +56,11 @@ inline constinit thread_local Context thread_context{};
 [[nodiscard]] inline bool has_budget() noexcept {
   return thread_context.budget.units != 0 || renew_budget();
 }
+/// For an operation that has completed. Several may complete in one run that began with one unit
+/// (the arms of a join): there is no less than none.
 inline void spend_budget() noexcept {
-  Context& current = thread_context;
-  if (current.budget.units != kUnlimitedBudget) {
-    --current.budget.units;
-  }
+  std::uint32_t& units = thread_context.budget.units;
+  units -= units != 0 ? 1 : 0;
 }
 
 }  // namespace ringo::detail

@@ -6,30 +6,32 @@
 //   bits     RUNNING        somebody holds the task: executes it, or destroys its frames, or has
 //                           put it into a run queue, and passes it on with its place there
 //            COMPLETE       the body has ended, its frames are gone, the output is in the cell
-//            NOTIFIED       the task is in a run queue, or will be put there by who clears RUNNING
+//            NOTIFIED       it was woken while somebody held it: it runs once more
 //            JOIN_INTEREST  the JoinHandle exists
 //            JOIN_WAKER     somebody has registered in the cell's join slot
 //            JOIN_MOVED     and has unregistered again, before COMPLETE
 //            CANCELLED      the next holder of RUNNING destroys the frames instead of resuming
 //   the rest: references
 //
-//            notify()                 start_running()
-//   idle ──────────────▶ NOTIFIED ──────────────────▶ RUNNING ──complete()──▶ COMPLETE
-//    ▲                      ▲                           │ ▲ │
-//    │                      └── stop_running() == true ─┤ └─┘  a new task, and one that yields:
-//    ├───────────────────────── stop_running() == false ┘      pushed without a change of the word
-//    │                                                  ▲
-//    └────────────────── try_freeze() ──────────────────┘      to be looked at, not to be run
+//            notify()            start_running()
+//   idle ──────────────▶ RUNNING ────────────────▶ RUNNING ──complete()──▶ COMPLETE
+//    ▲                  (queued)                    │ ▲ │
+//    │                     ▲                        │ └─┘  a new task, and one that yields: pushed
+//    │                     └─ stop_running() == true┤      without a change of the word
+//    ├────────────────────── stop_running() == false┘
+//    │                                              ▲
+//    └───────────────── try_freeze() ───────────────┘      to be looked at, not to be run
 //
-// (stop_running() == true: it was notified meanwhile, and is pushed again.)
+// (stop_running() == true: it was notified meanwhile, and is pushed again. Then it is queued with
+// NOTIFIED instead of RUNNING, which saves stop_running() a loop; start_running() exchanges them.)
 //
 // Invariants
-//   T1  Whoever sets NOTIFIED on an idle task puts it into a run queue, exactly once.
+//   T1  Whoever finds a task idle and notifies it holds RUNNING and puts it into a run queue, once.
 //   T2  Only the holder of RUNNING touches the frames; COMPLETE is set only by that holder.
 //   T3  COMPLETE is final: a notification after it changes nothing.
 //   T4  The holder of RUNNING may push the task as it is, once; whoever pops it holds RUNNING then.
-//       Wakers see RUNNING and push nothing. A notification that comes while it is queued stays,
-//       and costs one run for nothing.
+//       Wakers see RUNNING and push nothing. A notification that comes while it is queued is taken
+//       back by start_running(): the run that begins sees all that was done before it.
 //   T5  The waker in the join slot is the completer's if COMPLETE was set while JOIN_WAKER was and
 //       JOIN_MOVED was not: the slot has not changed since it was filled, so it may be read before
 //       COMPLETE is set, and is not cleared. With JOIN_MOVED it is whose exchange gets it.
@@ -69,40 +71,36 @@ class TaskState {
   explicit TaskState(Word initial) : word_(initial) {}
 
   /// Notes that the task should run. True: it was idle, and the caller must put it into a queue.
-  [[nodiscard]] bool notify() { return notify_with(kNotified); }
+  [[nodiscard]] bool notify() { return notify_with(0); }
 
   /// notify() by the owner of a reference, which is given up with it. `freed` is set if it was the
   /// last (then the task is complete and the caller frees the cell).
   [[nodiscard]] bool notify_and_release(bool& freed) {
     Word old = word_.load(std::memory_order_relaxed);
-    Word desired = 0;
-    do {
-      desired = (old | kNotified) - kReference;
-      // acq_rel: release hands what the waker wrote to start_running(); acquire for the one who
-      // frees the cell after the last release.
-    } while (!word_.compare_exchange_weak(old, desired, std::memory_order_acq_rel,
-                                          std::memory_order_relaxed));
+    // acq_rel: release hands what the waker wrote to start_running(); acquire for the one who frees
+    // the cell after the last release.
+    while (!word_.compare_exchange_weak(old, notified(old) - kReference, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed)) {
+    }
     freed = old / kReference == 1;
-    return (old & (kRunning | kComplete | kNotified)) == 0;
+    return is_idle(old);
   }
 
   /// Asks for the task's end. True as for notify().
-  [[nodiscard]] bool cancel() { return notify_with(kNotified | kCancelled); }
+  [[nodiscard]] bool cancel() { return notify_with(kCancelled); }
 
   /// By who took the task out of a queue. True: it has been cancelled.
   [[nodiscard]] bool start_running() {
-    // acquire: as below. The frames came with the task's place in the queue.
-    const Word queued = word_.load(std::memory_order_acquire);
-    if ((queued & kRunning) != 0) {
-      RINGO_DCHECK((queued & kComplete) == 0, "a task that has ended was run");
-      return (queued & kCancelled) != 0;
+    // acquire, here and below: pairs with the release of every notify(), so that the leaf sees why
+    // it was woken, and with stop_running() on the worker that ran the task before.
+    Word queued = word_.load(std::memory_order_acquire);
+    if ((queued & (kRunning | kNotified)) != kRunning) [[unlikely]] {
+      queued = word_.fetch_sub((queued & kRunning) != 0 ? kNotified : kNotified - kRunning,
+                               std::memory_order_acquire);
     }
-    // acquire: pairs with the release of every notify(), so that the leaf sees why it was woken,
-    // and with stop_running() on the worker that ran the task before.
-    const Word old = word_.fetch_sub(kNotified - kRunning, std::memory_order_acquire);
-    RINGO_DCHECK((old & (kNotified | kRunning | kComplete)) == kNotified,
-                 "a task that was not queued was run");
-    return (old & kCancelled) != 0;
+    RINGO_DCHECK((queued & (kRunning | kNotified)) != 0, "a task that was not queued was run");
+    RINGO_DCHECK((queued & kComplete) == 0, "a task that has ended was run");
+    return (queued & kCancelled) != 0;
   }
 
   /// By who keeps the cell alive and wants to look at the frames of a task that waits: takes
@@ -110,7 +108,7 @@ class TaskState {
   /// ended.
   [[nodiscard]] bool try_freeze() {
     Word old = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
-    while ((old & (kRunning | kComplete | kNotified)) == 0) {
+    while (is_idle(old)) {
       // acquire: pairs with stop_running() on the worker that ran it before.
       if (word_.compare_exchange_weak(old, old | kRunning, std::memory_order_acquire,
                                       std::memory_order_relaxed)) {
@@ -175,10 +173,6 @@ class TaskState {
   [[nodiscard]] bool is_complete() const {
     // acquire: pairs with complete(); the output may be read after it.
     return (word_.load(std::memory_order_acquire) & kComplete) != 0;
-  }
-
-  [[nodiscard]] bool is_notified() const {
-    return (word_.load(std::memory_order_relaxed) & kNotified) != 0;
   }
 
   [[nodiscard]] bool is_running() const {
@@ -256,11 +250,22 @@ class TaskState {
   }
 
  private:
+  [[nodiscard]] static bool is_idle(Word word) {
+    return (word & (kRunning | kComplete | kNotified)) == 0;
+  }
+  /// Who finds it idle holds it from then on; else the holder is told.
+  [[nodiscard]] static Word notified(Word word) {
+    return word | (is_idle(word) ? kRunning : kNotified);
+  }
+
   bool notify_with(Word bits) {
-    // acq_rel: release hands what the waker did to start_running(); acquire keeps a chain of wakers
-    // in order (the one who pushes has seen what all of them did).
-    const Word old = word_.fetch_or(bits, std::memory_order_acq_rel);
-    return (old & (kRunning | kComplete | kNotified)) == 0;
+    Word old = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
+    // acq_rel: release hands what the waker did to start_running(), also where nothing changes;
+    // acquire keeps a chain of wakers in order (the one who pushes has seen what all of them did).
+    while (!word_.compare_exchange_weak(old, notified(old) | bits, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed)) {
+    }
+    return is_idle(old);
   }
 
   Atomic<Word> word_;
