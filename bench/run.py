@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lib import machine, programs, record, rows_echo, rows_micro, rows_runtime, rows_server  # noqa: E402
 from lib import rows_shared_state  # noqa: E402
-from lib.figures import table  # noqa: E402
+from lib.figures import Goals, table  # noqa: E402
 
 SECTIONS = ("runtime", "server", "echo", "micro", "shared_state")
 
@@ -66,12 +66,13 @@ def main():
     options = parse_options()
     # So that servers are stopped however this ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
-    goals = json.loads((machine.ROOT / "bench" / "goals.json").read_text(encoding="utf-8"))["goals"]
+    aims = json.loads((machine.ROOT / "bench" / "goals.json").read_text(encoding="utf-8"))
     facts = machine.facts()
     if options.quick:
         machine.Patience.attempts, machine.Patience.budget_s = 1, 0.0
     begin = time.monotonic()
-    rows, versions, more = measure(options, goals)
+    rows, versions, more = measure(options, aims["goals"])
+    goals = Goals(aims, versions)
     if "shared_state" in more:
         rows_shared_state.report(more["shared_state"])
     print(", ".join(f"{name}: {value}" for name, value in facts.items()))

@@ -54,10 +54,20 @@ class Program:
         return [json.loads(line) for line in done.stdout.splitlines()], cpu_s
 
 
+def named(variable, name):
+    """The program that the variable names, if it is set."""
+    path = os.environ.get(variable)
+    if not path:
+        return None
+    if not shutil.which(path):
+        sys.exit(f"bench: {variable} names no program: {path}")
+    return Program(name, path, os.environ.get(f"{variable}_VERSION", "named by hand"))
+
+
 def tokio():
     """Built from Debian's crates where they and cargo are installed."""
-    if named := os.environ.get("RINGO_PEER_TOKIO"):
-        return Program("tokio", named, os.environ.get("RINGO_PEER_TOKIO_VERSION", "named by hand"))
+    if newer := named("RINGO_PEER_TOKIO", "tokio"):
+        return newer
     crates = sorted(CRATES.glob("tokio-[0-9]*"))
     if not shutil.which("cargo") or not crates:
         say("Tokio is left out: scripts/setup.sh bench installs cargo and its crates")
@@ -78,9 +88,7 @@ def runtime_programs():
     ours = BIN / "bench_runtime"
     if not ours.exists():
         sys.exit(f"bench: no program {ours} (make bench builds it)")
-    programs = [Program("ringo", ours), tokio()]
-    if named := os.environ.get("RINGO_PEER_TMC"):
-        programs.append(Program("tmc", named, os.environ.get("RINGO_PEER_TMC_VERSION", "named")))
+    programs = [Program("ringo", ours), tokio(), named("RINGO_PEER_TMC", "tmc")]
     for name, package in (("tbb", "libtbb-dev"), ("asio", "libasio-dev")):
         if (BIN / f"peer_{name}").exists():
             version = output("dpkg-query", "-W", "-f=${Version}", package)

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-from lib.figures import judge
 from lib.machine import ROOT, say
 
 FOLDER = ROOT / "bench" / "results"
@@ -17,9 +16,10 @@ def save(name, facts, versions, rows, goals, options, more=None):
     stem = FOLDER / f"{name}-{facts['commit']}"
     figures = {}
     for row in rows:
-        verdict = judge(row, goals.get(row.key))
+        verdict = goals.judge(row)
         figures[row.key] = {
             "unit": row.unit, "goal": verdict.text or None, "met": verdict.is_met,
+            "share": verdict.share, "by_ratio": verdict.by_ratio,
             "programs": {program: samples.as_json() for program, samples in row.samples.items()
                          if samples.values}}
         if row.remark:
@@ -91,7 +91,7 @@ def plot_servers(stem, rows):
 
 def plot_goals(stem, rows, goals):
     """Every row with a goal: how much of it we take; to the left of the line it is met."""
-    shares = [(row.key, judge(row, goals.get(row.key)).share) for row in rows]
+    shares = [(row.key, goals.judge(row).share) for row in rows]
     shares = [(key, share) for key, share in shares if share]
     if not shares:
         return

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // tokio-peer: the benchmarks of bench/runtime, done by Tokio. Same names, same work, same counts,
-// one JSON object a line; bench/lib/runtime_rows.py compares.
+// one JSON object a line; bench/lib/rows_runtime.py compares.
 //
 //   tokio-peer suite multi|current WORKERS WARM_UPS REPETITIONS [NAME,...]
 //   tokio-peer memory multi|current WORKERS pending|sleep|oneshot|buf4k
