@@ -99,9 +99,10 @@ class OwnedTasks {
 
   IntrusiveList<TaskHeader> list_;
   std::atomic<std::size_t> count_{0};
-  std::atomic<TaskHeader*> given_back_{nullptr};
+  std::atomic<std::size_t> collected_{0};  ///< of those that were given back, forgotten
+  // What others write has a cache line of its own: the rest changes with each task.
+  alignas(64) std::atomic<TaskHeader*> given_back_{nullptr};
   std::atomic<std::size_t> ended_elsewhere_{0};  ///< given back, ever
-  std::atomic<std::size_t> collected_{0};        ///< and of those, forgotten
 };
 
 }  // namespace ringo::detail

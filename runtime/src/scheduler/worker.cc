@@ -46,18 +46,18 @@ Worker::Worker(RuntimeShared& shared, std::uint32_t index)
     : shared_(shared),
       index_(index),
       is_alone_(shared.config().worker_threads == 1),
-      forks_(is_alone_),
       is_observed_(is_observed(shared.config())),
       is_waking_plain_(shared.config().is_lifo_slot_enabled &&
                        shared.config().schedule_latency_histogram.count() == 0),
+      wheel_(new TimerWheel(shared.clock().now(), is_alone_ ? TimerWheel::Access::kOneThread
+                                                            : TimerWheel::Access::kManyThreads)),
+      handle_(std::make_shared<DriverHandle>(shared.system())),
+      forks_(is_alone_),
       fresh_budget_(
           budget_in_slices_of(shared.config().time_budget.count() == 0 ? kCoopBudget : kMaxSlice)),
       turn_timer_(shared.system(), shared.clock(), shared.config().time_budget.count()),
       until_maintenance_(shared.config().event_interval),
       random_(shared.config().seed.value_or(shared.system().random_seed()) + index),
-      wheel_(new TimerWheel(shared.clock().now(), is_alone_ ? TimerWheel::Access::kOneThread
-                                                            : TimerWheel::Access::kManyThreads)),
-      handle_(std::make_shared<DriverHandle>(shared.system())),
       stats_(shared.config()) {}
 
 Worker::~Worker() = default;

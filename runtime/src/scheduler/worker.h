@@ -238,13 +238,22 @@ class Worker {
 
   RuntimeShared& shared_;
   const std::uint32_t index_;
-  const bool is_alone_;  ///< the runtime's only worker: nobody steals, nobody need be woken
+  const bool is_alone_;         ///< the runtime's only worker: nobody steals, nobody need be woken
+  const bool is_observed_;      ///< there are hooks around a run, or histograms
+  const bool is_waking_plain_;  ///< what is woken goes to the LIFO slot, and nobody counts it
+  struct RetireWheel {
+    void operator()(TimerWheel* wheel) const noexcept { wheel->retire(); }
+  };
+  std::unique_ptr<TimerWheel, RetireWheel> wheel_;
+  std::shared_ptr<DriverHandle> handle_;
+  std::unique_ptr<Driver> driver_;
+  std::atomic<pid_t> thread_{0};
+  // What stands above hardly ever changes and is read by others, to wake the worker or to stop a
+  // timer of it; what changes with each run begins on another cache line.
   Queue queue_;
   ForkStack forks_;
   TaskHeader* lifo_slot_ = nullptr;
-  const bool is_observed_;      ///< there are hooks around a run, or histograms
-  const bool is_waking_plain_;  ///< what is woken goes to the LIFO slot, and nobody counts it
-  Budget fresh_budget_;         ///< its units: a slice, until the next look at the time
+  Budget fresh_budget_;  ///< its units: a slice, until the next look at the time
   TurnTimer turn_timer_;
   unsigned lifo_runs_ = 0;             ///< since a task was last taken from a queue
   Queue::Index turn_began_at_ = 0;     ///< the queue's tail when a task was last taken from it
@@ -265,15 +274,8 @@ class Worker {
   Counter spawned_;
   Random random_;
   OwnedTasks owned_;
-  struct RetireWheel {
-    void operator()(TimerWheel* wheel) const noexcept { wheel->retire(); }
-  };
-  std::unique_ptr<TimerWheel, RetireWheel> wheel_;
   Mailbox mailbox_;
-  std::shared_ptr<DriverHandle> handle_;
-  std::unique_ptr<Driver> driver_;
-  std::atomic<pid_t> thread_{0};
-  WorkerStats stats_;
+  alignas(64) WorkerStats stats_;
 };
 
 }  // namespace ringo::detail

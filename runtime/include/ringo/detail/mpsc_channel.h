@@ -80,6 +80,10 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
     if (!queue.has_ready()) {
       return std::nullopt;
     }
+    return take_ready();
+  }
+  /// The same, when queue.has_ready() has said yes.
+  std::optional<T> take_ready() {
     // Moving it may throw: then it is still the next one.
     std::optional<T> value(std::move(queue.front()));
     queue.discard_front();
@@ -435,9 +439,15 @@ class RecvAwaiter final : public ReceiveBase<T, RecvAwaiter<T>> {
 
   // The value stays in the channel until await_resume(), so that a cancelled recv loses nothing.
   bool poll() noexcept {
-    return this->channel().queue.has_ready() || this->channel().is_finished();
+    is_ready_ = this->channel().queue.has_ready();
+    return is_ready_ || this->channel().is_finished();
   }
-  std::optional<T> await_resume() { return this->channel().pop(); }
+  std::optional<T> await_resume() {
+    return is_ready_ ? this->channel().take_ready() : std::optional<T>();
+  }
+
+ private:
+  bool is_ready_ = false;
 };
 
 template <class T>
