@@ -17,6 +17,7 @@
 #include <ringo/task_local.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
