@@ -80,7 +80,9 @@ class ModelTask final : public detail::Schedule {
       // interrupted for nothing, as real ones are
     }
     (void)header_->state.start_running();
-    (void)header_->state.stop_running();
+    if (header_->state.stop_running()) {
+      rl::rl_sem_post(&queue_, $);  // notified meanwhile: it is queued again
+    }
   }
 
  private:
