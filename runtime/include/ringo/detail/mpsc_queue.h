@@ -114,8 +114,9 @@ class MpscQueue {
   /// Consumer, after has_ready(): the value, to be moved from; then discard_front().
   [[nodiscard]] T& front() noexcept { return *head_->slot(consumed() % kSlots); }
   void discard_front() noexcept {
-    std::destroy_at(head_->slot(consumed() % kSlots));
-    count_consumed();
+    const std::uint64_t position = consumed();
+    std::destroy_at(head_->slot(position % kSlots));
+    consumed_.store(position + 1, std::memory_order_relaxed);  // as consumed()
   }
 
   /// How many values were taken out: for any thread, but exact for the consumer.
