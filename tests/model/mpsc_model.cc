@@ -9,6 +9,9 @@
 // twin: RINGO_TWIN_SLEEPS_ON_A_CLAIM
 // twin: RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
 // twin: RINGO_TWIN_PERMIT_LEFT
+// twin: RINGO_TWIN_NO_BARRIER
+// twin: RINGO_TWIN_NO_RECEIVER_BARRIER
+// twin: RINGO_TWIN_NO_SECOND_LOOK
 
 #ifdef RINGO_TWIN_RELAXED
 // Nobody publishes anything by a plain store.
@@ -16,6 +19,9 @@
 #elif defined(RINGO_TWIN_RELAXED_CLAIMS)
 // M3: who moves tail_ on does not see all who may still be on the block.
 #define RINGO_MODEL_WEAKEN(order) ((order) == std::memory_order_acq_rel)
+#elif defined(RINGO_TWIN_NO_BARRIER)
+// G6: the receiver does not see the waiter, nor the waiter what was given back.
+#define RINGO_MODEL_WEAKEN(order) ((order) == std::memory_order_seq_cst)
 #endif
 
 #include <ringo/detail/mpsc_gate.h>
@@ -58,15 +64,13 @@ class ModelChannel {
     queue.wake_consumer();
   }
   void give_back() {
-    const MpscGate::State state = gate.release(1);
-    if (state.is_closed() && state.permits() == kCapacity) {
+    if (gate.is_finished(gate.release(1))) {
       queue.wake_consumer();
     }
   }
   [[nodiscard]] bool is_finished() const {
     if (kIsBounded) {
-      const MpscGate::State state = gate.load();
-      return state.is_closed() && state.permits() == kCapacity;
+      return gate.is_finished(gate.load());
     }
     return end.load(std::memory_order_acquire) == static_cast<std::uint32_t>(queue.consumed());
   }
@@ -74,8 +78,8 @@ class ModelChannel {
   /// Bounded: sends, waiting for room. False: closed.
   bool send(Letter& letter, ModelTask& task) {
     MpscGate::Claim claim;
-    MpscGate::Try result = gate.try_send(claim);
-    if (result == MpscGate::Try::kNoPermits) {
+    MpscGate::Try result = gate.with_credit(1, [&] { return gate.try_send(claim); });
+    if (result == MpscGate::Try::kNoPermits || result == MpscGate::Try::kOthersWait) {
       GateWaiter waiter;
       result = gate.acquire_or_wait(waiter, task.branch(), 1);
       if (result == MpscGate::Try::kNoPermits) {
@@ -108,9 +112,7 @@ class ModelChannel {
       if (queue.has_ready()) {
         Letter* letter = queue.front();
         queue.discard_front();
-        if (kIsBounded) {
-          gate.release(1);
-        }
+        queue.give_room(1);
         return letter;
       }
       if (is_finished()) {
@@ -235,6 +237,45 @@ struct CloseModel : rl::test_suite<CloseModel, 3> {
   }
 };
 
+/// The receiver takes two values out; two who learn of that try to send, and find room for both.
+struct TryModel : rl::test_suite<TryModel, 3> {
+  ModelChannel<2> channel;
+  ModelTask tasks[3];
+  Letter letter;
+  Atomic<bool> has_taken{false};
+
+  void before() {
+    for (ModelTask& task : tasks) {
+      task.open();
+    }
+    letter.text.set(1);
+    RL_ASSERT(channel.send(letter, tasks[0]));
+    RL_ASSERT(channel.send(letter, tasks[0]));
+  }
+  void after() {
+    for (ModelTask& task : tasks) {
+      task.close();
+    }
+    RL_ASSERT(channel.gate.free_permits() <= 2);
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      RL_ASSERT(channel.receive(tasks[0]) == &letter);
+      RL_ASSERT(channel.receive(tasks[0]) == &letter);
+      has_taken.store(true, std::memory_order_release);
+    } else if (has_taken.load(std::memory_order_acquire)) {
+      MpscGate& gate = channel.gate;
+      if (index == 1) {
+        RL_ASSERT(gate.free_permits() >= 1);
+      }
+      MpscGate::Claim claim;
+      RL_ASSERT(gate.with_credit(1, [&] { return gate.try_send(claim); }) == MpscGate::Try::kDone);
+      channel.queue.publish(claim, &letter);
+    }
+  }
+};
+
 }  // namespace
 }  // namespace ringo::detail
 
@@ -246,7 +287,13 @@ int main() {
   if (const int failed = ringo::model::run<SendModel<1, 3>>(100'000, 0); failed != 0) {
     return failed;
   }
+  if (const int failed = ringo::model::run<SendModel<2, 6>>(100'000, 0); failed != 0) {
+    return failed;
+  }
   if (const int failed = ringo::model::run<SendModel<0, 7>>(100'000, 0); failed != 0) {
+    return failed;
+  }
+  if (const int failed = ringo::model::run<TryModel>(100'000, 0); failed != 0) {
     return failed;
   }
   return ringo::model::run<CloseModel>(100'000, 0);

@@ -16,26 +16,108 @@
 
 namespace ringo::detail {
 
+std::uint64_t MpscGate::uncredited() const noexcept {
+  // acquire: pairs with give_room(). relaxed: the lock.
+  return receiver_->returned.load(std::memory_order_acquire) -
+         credited_.load(std::memory_order_relaxed);
+}
+
+std::size_t MpscGate::free_permits() const noexcept {
+  const MutexGuard guard(mutex_);
+  std::uint64_t word = word_.load(std::memory_order_acquire);
+  for (;;) {
+    const std::uint64_t free = State(word).permits() + uncredited();
+    // acquire: pairs with the senders' changes. Unchanged: both were so at one moment.
+    const std::uint64_t again = word_.load(std::memory_order_acquire);
+    if (again == word) {
+      return free;
+    }
+    word = again;
+  }
+}
+
+void MpscGate::set_credited(std::uint64_t added) noexcept {
+  // relaxed: the lock. release: G7.
+  credited_.store(credited_.load(std::memory_order_relaxed) + added, std::memory_order_release);
+}
+
+void MpscGate::credit_returned() noexcept {
+  // Those who wait are served by others (G1), and a closed channel needs no more (G7). relaxed:
+  // both bits change under the lock.
+  if ((word_.load(std::memory_order_relaxed) & (kClosed | kHasWaiters)) != 0) {
+    return;
+  }
+  if (const std::uint64_t added = uncredited(); added != 0) {
+    // release: who takes the permits sees what the receiver did before.
+    word_.fetch_add(added * kPermit, std::memory_order_acq_rel);
+    set_credited(added);
+  }
+}
+
+bool MpscGate::credit(std::size_t count) noexcept {
+  // acquire, all three: G7.
+  const std::uint64_t credited = credited_.load(std::memory_order_acquire);
+  const std::uint64_t word = word_.load(std::memory_order_acquire);
+  if ((word & kHasWaiters) != 0) {
+    return false;
+  }
+  if ((word & kClosed) != 0 || State(word).permits() >= count) {
+    return true;
+  }
+  if (receiver_->returned.load(std::memory_order_acquire) == credited) {
+    return false;
+  }
+  const MutexGuard guard(mutex_);
+  credit_returned();
+  return true;
+}
+
+std::uint64_t MpscGate::clear_has_waiters() noexcept {
+  // relaxed, both: the lock. The look spares the receiver's line.
+  if (receiver_->has_waiters.load(std::memory_order_relaxed)) {
+    receiver_->has_waiters.store(false, std::memory_order_relaxed);
+  }
+  return kHasWaiters;
+}
+
 MpscGate::Try MpscGate::acquire_or_wait(GateWaiter& waiter, Branch& branch,
                                         std::size_t count) noexcept {
   const MutexGuard guard(mutex_);
+  credit_returned();
   std::uint64_t word = word_.load(std::memory_order_relaxed);  // the compare-and-swap decides
-  for (;;) {
-    if ((word & kClosed) != 0) {
-      return Try::kClosed;
-    }
-    if ((word & kHasWaiters) != 0) {
-      break;  // it stays so while we hold the lock
-    }
-    const bool is_enough = State(word).permits() >= count;
-    const std::uint64_t desired = is_enough ? word - count * kPermit : word | kHasWaiters;
-    // acq_rel: as in try_acquire().
-    if (word_.compare_exchange_weak(word, desired, std::memory_order_acq_rel,
-                                    std::memory_order_relaxed)) {
-      if (is_enough) {
-        return Try::kDone;
+  if ((word & kHasWaiters) == 0) {                             // else it stays so: we hold the lock
+    bool is_enough = false;
+    std::uint64_t desired = 0;
+    do {
+      if ((word & kClosed) != 0) {
+        clear_has_waiters();
+        return Try::kClosed;
       }
-      break;
+      is_enough = State(word).permits() >= count;
+      if (!is_enough) {
+        receiver_->has_waiters.store(true, std::memory_order_relaxed);  // G6
+      }
+      desired = is_enough ? word - count * kPermit : word | kHasWaiters;
+      // acq_rel: as in try_acquire().
+    } while (!word_.compare_exchange_weak(word, desired, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+    if (!is_enough) {
+      barrier_after_change();  // G6
+#ifdef RINGO_TWIN_NO_SECOND_LOOK
+      const std::uint64_t added = 0;
+#else
+      const std::uint64_t added = uncredited();
+#endif
+      is_enough = State(word).permits() + added >= count;
+      if (is_enough) {
+        // acq_rel: as in try_acquire(). G1: nobody else takes permits.
+        word_.fetch_sub((count - added) * kPermit + kHasWaiters, std::memory_order_acq_rel);
+        set_credited(added);
+      }
+    }
+    if (is_enough) {
+      clear_has_waiters();  // G2
+      return Try::kDone;
     }
   }
   waiter.branch = &branch;
@@ -54,9 +136,11 @@ std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
   // relaxed: what permits and their takers must see is ordered by the changes below, and where the
   // word does not change by the waiter's wake.
   std::uint64_t word = word_.load(std::memory_order_relaxed);
+  const std::uint64_t added = waiters_.empty() ? 0 : uncredited();  // closed: G7
+  returned += added;
   for (;;) {
     GateWaiter* const first = waiters_.front();
-    // G1: whoever gives more back after our look sees HAS_WAITERS and comes here.
+    // G1: whoever gives more back after our looks sees that somebody waits and comes here.
     if (first == nullptr || State(word).permits() + returned < first->needed) {
       break;
     }
@@ -65,7 +149,7 @@ std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
     std::uint64_t taken = (first->needed - passed_on) * kPermit;
     waiters_.remove(*first);
     if (waiters_.empty()) {
-      taken += kHasWaiters;  // G2
+      taken += clear_has_waiters();  // G2
     }
     if (taken != 0) {
       // acq_rel: as in try_send(), on behalf of the waiter. G1: nobody else takes permits.
@@ -77,6 +161,9 @@ std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
   if (returned != 0) {
     // acq_rel: as in release().
     word = word_.fetch_add(returned * kPermit, std::memory_order_acq_rel) + returned * kPermit;
+  }
+  if (added != 0) {
+    set_credited(added);
   }
   return word;
 }
@@ -100,7 +187,7 @@ bool MpscGate::stop_waiting(GateWaiter& waiter) noexcept {
     if (waiter.is_linked()) {
       waiters_.remove(waiter);
       if (waiters_.empty()) {
-        word_.fetch_and(~kHasWaiters, std::memory_order_acq_rel);  // G2
+        word_.fetch_and(~clear_has_waiters(), std::memory_order_acq_rel);  // G2
       } else {
         (void)grant(0, woken);  // it may have been the big one that held the others up
       }
@@ -127,7 +214,7 @@ MpscGate::State MpscGate::close() noexcept {
     while (GateWaiter* waiter = waiters_.pop_front()) {
       hand_over(*waiter, woken);
     }
-    word_.fetch_and(~kHasWaiters, std::memory_order_acq_rel);  // G2
+    word_.fetch_and(~clear_has_waiters(), std::memory_order_acq_rel);  // G2
   }
   woken.schedule_all();
   return State(old);

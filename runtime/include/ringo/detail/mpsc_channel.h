@@ -6,6 +6,9 @@
 // received, so "closed and all permits home" means that nothing is on its way. An unbounded one
 // notes how many positions had been claimed when it was closed.
 //
+// Four lines of 64 bytes: handles and what never changes; what senders change with each value (the
+// gate); what they change with each block; the receiver's.
+//
 // Counts: strong senders (the channel closes with the last), weak senders (for the user to see),
 // and references to the memory (the strong senders together hold one).
 
@@ -46,8 +49,9 @@ using ringo::detail::MpscQueue;
 template <class T>
 class Channel : public ringo::detail::RefCounted<Channel<T>> {
  public:
-  Channel(std::size_t capacity, bool bounded) noexcept
-      : max_capacity(capacity), is_bounded(bounded), gate(capacity), queue(gate) {
+  /// A capacity of 0: no limit.
+  explicit Channel(std::size_t capacity) noexcept
+      : is_bounded(capacity != 0), gate(capacity), queue(gate) {
     this->add_reference();  // the strong senders'
   }
 
@@ -69,8 +73,7 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
 
   /// Returns capacity that was not used.
   void give_back(std::size_t count) noexcept {
-    const MpscGate::State state = gate.release(count);
-    if (state.is_closed() && state.permits() == max_capacity) {
+    if (gate.is_finished(gate.release(count))) {
       queue.wake_consumer();  // which may have waited for just this permit
     }
   }
@@ -87,9 +90,7 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
     // Moving it may throw: then it is still the next one.
     std::optional<T> value(std::move(queue.front()));
     queue.discard_front();
-    if (is_bounded) {
-      gate.release(1);
-    }
+    queue.give_room(1);
     return value;
   }
   /// Consumer: appends up to `limit` values; how many.
@@ -108,9 +109,7 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
     for (;;) {
       while (queue.has_ready()) {
         queue.discard_front();
-        if (is_bounded) {
-          gate.release(1);
-        }
+        queue.give_room(1);
       }
       if (is_finished() || !has_unpublished()) {
         return;
@@ -122,8 +121,7 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
   /// Consumer: nothing will ever come again.
   [[nodiscard]] bool is_finished() const noexcept {
     if (is_bounded) {
-      const MpscGate::State state = gate.load();
-      return state.is_closed() && state.permits() == max_capacity;
+      return gate.is_finished(gate.load());
     }
     // acquire: pairs with close().
     return end_.load(std::memory_order_acquire) == static_cast<std::uint32_t>(queue.consumed());
@@ -154,8 +152,8 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
   [[nodiscard]] bool is_closed() const noexcept { return gate.load().is_closed(); }
   /// What the receiver sees: permits that are out keep the channel open.
   [[nodiscard]] bool is_closed_for_receiver() const noexcept {
-    const MpscGate::State state = gate.load();
-    return state.is_closed() && (!is_bounded || state.permits() + length() >= max_capacity);
+    return gate.load().is_closed() &&
+           (!is_bounded || gate.free_permits() + length() >= gate.capacity());
   }
   /// Any thread; may be out of date when it returns.
   [[nodiscard]] std::size_t length() const noexcept {
@@ -175,31 +173,34 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
     }
   }
 
-  const std::size_t max_capacity;
   const bool is_bounded;
-  MpscGate gate;
-  MpscQueue<T> queue;
   ringo::detail::WaitList closed_waiters;
   ringo::detail::HandleCount senders{1};  ///< which together hold one reference
 
  private:
   static constexpr std::uint64_t kNotClosed = UINT64_MAX;
 
+  std::atomic<std::uint64_t> end_{kNotClosed};  // unbounded: how many had been claimed
+
+ public:
+  // On lines of their own, after one for what is above.
+  MpscGate gate;
+  MpscQueue<T> queue;
+
+ private:
   /// Gives the room of what was taken back, also if taking the next one throws.
   struct ReleaseAtEnd {
     explicit ReleaseAtEnd(Channel& owner) noexcept : channel(owner) {}
     ReleaseAtEnd(const ReleaseAtEnd&) = delete;
     ReleaseAtEnd& operator=(const ReleaseAtEnd&) = delete;
     ~ReleaseAtEnd() {
-      if (count != 0 && channel.is_bounded) {
-        channel.gate.release(count);
+      if (count != 0) {
+        channel.queue.give_room(count);
       }
     }
     Channel& channel;
     std::size_t count = 0;
   };
-
-  std::atomic<std::uint64_t> end_{kNotClosed};  // unbounded: how many had been claimed
 };
 
 /// A reference to the channel's memory.
@@ -305,12 +306,13 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
     if constexpr (std::is_nothrow_move_constructible_v<T>) {
       // Permit, position and value at once.
       MpscGate::Claim claim;
-      const MpscGate::Try result = channel_->gate.try_send(claim);
+      MpscGate& gate = channel_->gate;
+      const MpscGate::Try result = gate.with_credit(1, [&] { return gate.try_send(claim); });
       if (result == MpscGate::Try::kDone) [[likely]] {
         channel_->queue.publish(claim, std::move(value_));
         wait_.set_used();
       }
-      return result != MpscGate::Try::kNoPermits;
+      return result == MpscGate::Try::kDone || result == MpscGate::Try::kClosed;
     } else {
       return wait_.poll(channel_->gate, 1);
     }
@@ -367,7 +369,7 @@ class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
   }
 
  private:
-  [[nodiscard]] bool is_too_many() const noexcept { return count_ > channel_->max_capacity; }
+  [[nodiscard]] bool is_too_many() const noexcept { return count_ > channel_->gate.capacity(); }
 
   ChannelRef<T> channel_;
   std::size_t count_;

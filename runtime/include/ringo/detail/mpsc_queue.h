@@ -57,7 +57,7 @@ class MpscQueue {
   /// More values than that cannot be told apart by their positions.
   static constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 31;
 
-  explicit MpscQueue(MpscGate& gate) noexcept : gate_(gate) {}
+  explicit MpscQueue(MpscGate& gate) noexcept : gate_(gate) { gate.place_receiver(receiver_); }
   MpscQueue(const MpscQueue&) = delete;
   MpscQueue& operator=(const MpscQueue&) = delete;
   ~MpscQueue() {
@@ -122,6 +122,13 @@ class MpscQueue {
   /// How many values were taken out: for any thread, but exact for the consumer.
   [[nodiscard]] std::uint64_t consumed() const noexcept {
     return consumed_.load(std::memory_order_relaxed);  // orders nothing: a number
+  }
+
+  /// Consumer: gives back the room of so many values that it has taken out.
+  void give_room(std::size_t count) noexcept {
+    if (MpscGate* gate = receiver_.bounded_gate; gate != nullptr) {
+      gate->give_room(receiver_, count);
+    }
   }
 
   /// Consumer: registers to be woken by the next value. Returns the state at that moment. If
@@ -352,6 +359,7 @@ class MpscQueue {
   Block* free_ = nullptr;
   std::uint64_t head_end_ = 0;  ///< the position after head_
   Atomic<std::uint64_t> consumed_{0};
+  GateReceiver receiver_;
 };
 
 }  // namespace ringo::detail

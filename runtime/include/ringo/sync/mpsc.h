@@ -170,8 +170,9 @@ class Sender : public detail::SenderBase<T> {
   /// Sends if there is room now. Never overtakes senders that wait.
   std::expected<void, TrySendError<T>> try_send(T value) const {
     ringo::detail::MpscGate::Claim claim;
+    ringo::detail::MpscGate& gate = this->channel().gate;
     if (const std::optional<SendFailure> failure =
-            failure_of(this->channel().gate.try_send(claim))) {
+            failure_of(gate.with_credit(1, [&] { return gate.try_send(claim); }))) {
       return std::unexpected(TrySendError<T>{*failure, std::move(value)});
     }
     this->channel().publish_at(claim, std::move(value));
@@ -231,9 +232,11 @@ class Sender : public detail::SenderBase<T> {
 
   /// Room that is free now, and in all. Reservations count as used.
   [[nodiscard]] std::size_t capacity() const noexcept {
-    return this->channel().gate.load().permits();
+    return this->channel().gate.free_permits();
   }
-  [[nodiscard]] std::size_t max_capacity() const noexcept { return this->channel().max_capacity; }
+  [[nodiscard]] std::size_t max_capacity() const noexcept {
+    return this->channel().gate.capacity();
+  }
 
   [[nodiscard]] WeakSender<T> downgrade() const noexcept { return WeakSender<T>(*this); }
 
@@ -242,15 +245,16 @@ class Sender : public detail::SenderBase<T> {
     switch (result) {
       case ringo::detail::MpscGate::Try::kDone:
         return std::nullopt;
-      case ringo::detail::MpscGate::Try::kNoPermits:
-        return SendFailure::kFull;
-      default:
+      case ringo::detail::MpscGate::Try::kClosed:
         return SendFailure::kClosed;
+      default:
+        return SendFailure::kFull;
     }
   }
   /// Takes capacity, or says why not.
   [[nodiscard]] std::optional<SendFailure> try_take(std::size_t count) const noexcept {
-    return failure_of(this->channel().gate.try_acquire(count));
+    ringo::detail::MpscGate& gate = this->channel().gate;
+    return failure_of(gate.with_credit(count, [&] { return gate.try_acquire(count); }));
   }
 };
 
@@ -351,8 +355,8 @@ class [[nodiscard]] Receiver {
   [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
   [[nodiscard]] std::size_t len() const noexcept { return channel_->length(); }
   /// Room that is free now, and in all; 0 in an unbounded channel.
-  [[nodiscard]] std::size_t capacity() const noexcept { return channel_->gate.load().permits(); }
-  [[nodiscard]] std::size_t max_capacity() const noexcept { return channel_->max_capacity; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return channel_->gate.free_permits(); }
+  [[nodiscard]] std::size_t max_capacity() const noexcept { return channel_->gate.capacity(); }
   [[nodiscard]] std::size_t sender_strong_count() const noexcept {
     return channel_->senders.strong();
   }
@@ -380,14 +384,14 @@ template <class T>
   if (capacity == 0 || capacity > kMaxCapacity) {
     ringo::detail::throw_usage_error("mpsc::channel: the capacity must be from 1 to 2^29 - 1");
   }
-  const detail::ChannelRef<T> shared(*new detail::Channel<T>(capacity, true));
+  const detail::ChannelRef<T> shared(*new detail::Channel<T>(capacity));
   return {Sender<T>(shared), Receiver<T>(shared)};
 }
 
 /// A channel without a limit.
 template <class T>
 [[nodiscard]] UnboundedHalves<T> unbounded_channel() {
-  const detail::ChannelRef<T> shared(*new detail::Channel<T>(0, false));
+  const detail::ChannelRef<T> shared(*new detail::Channel<T>(0));
   return {UnboundedSender<T>(shared), Receiver<T>(shared)};
 }
 
