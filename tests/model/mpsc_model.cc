@@ -68,9 +68,9 @@ class ModelChannel {
       queue.wake_consumer();
     }
   }
-  [[nodiscard]] bool is_finished() const {
+  [[nodiscard]] bool is_finished(MpscGate::State state) const {
     if (kIsBounded) {
-      return gate.is_finished(gate.load());
+      return gate.is_finished(state);
     }
     return end.load(std::memory_order_acquire) == static_cast<std::uint32_t>(queue.consumed());
   }
@@ -115,18 +115,19 @@ class ModelChannel {
         queue.give_room(1);
         return letter;
       }
-      if (is_finished()) {
+      const MpscGate::State state = queue.start_waiting(task.branch());
+      if (is_finished(state)) {
+        queue.stop_waiting();
         return nullptr;
       }
-      [[maybe_unused]] const MpscGate::State state = queue.start_waiting(task.branch());
 #ifdef RINGO_TWIN_NO_LOOK_AFTER_REGISTERING
       task.sleep();
 #elif defined(RINGO_TWIN_SLEEPS_ON_A_CLAIM)
-      if (!queue.has_ready() && !is_finished()) {
+      if (!queue.has_ready()) {
         task.sleep();
       }
 #else
-      if (!queue.is_behind(state) && !is_finished()) {
+      if (!queue.is_behind(state)) {
         task.sleep();
       } else {
         relax();  // another task's turn

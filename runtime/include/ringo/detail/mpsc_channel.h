@@ -120,9 +120,13 @@ class Channel : public ringo::detail::RefCounted<Channel<T>> {
 
   /// Consumer: nothing will ever come again.
   [[nodiscard]] bool is_finished() const noexcept {
-    if (is_bounded) {
-      return gate.is_finished(gate.load());
-    }
+    return is_bounded ? gate.is_finished(gate.load()) : is_end_reached();
+  }
+  /// The same, for who has the state.
+  [[nodiscard]] bool is_finished(MpscGate::State state) const noexcept {
+    return is_bounded ? gate.is_finished(state) : is_end_reached();
+  }
+  [[nodiscard]] bool is_end_reached() const noexcept {
     // acquire: pairs with close().
     return end_.load(std::memory_order_acquire) == static_cast<std::uint32_t>(queue.consumed());
   }
@@ -376,7 +380,9 @@ class ReserveAwaiter final : public LeafAwaiter<ReserveAwaiter<T, Permit>> {
   GateWait wait_;
 };
 
-/// The waiting part of the two receiving awaiters.
+/// The waiting part of the two receiving awaiters. Only enlist() looks whether the channel is
+/// finished: its read-modify-write fetches the senders' line in any case, and a look before would
+/// fetch it twice.
 template <class T, class Derived>
 class ReceiveBase : public LeafAwaiter<Derived> {
  public:
@@ -393,12 +399,12 @@ class ReceiveBase : public LeafAwaiter<Derived> {
     const MpscGate::State state = channel_->queue.start_waiting(branch);
     is_enlisted_ = true;
     // The look comes after the registration: whoever closes looks for the waker afterwards.
-    if (!channel_->queue.is_behind(state) && !channel_->is_finished()) [[likely]] {
+    if (!channel_->queue.is_behind(state) && !channel_->is_finished(state)) [[likely]] {
       return true;
     }
     stop_waiting();
     for (int look = 0; look < kLooks; ++look) {
-      if (self().poll()) {
+      if (self().poll() || channel_->is_finished()) {
         return false;
       }
       ringo::detail::relax();
@@ -442,7 +448,7 @@ class RecvAwaiter final : public ReceiveBase<T, RecvAwaiter<T>> {
   // The value stays in the channel until await_resume(), so that a cancelled recv loses nothing.
   bool poll() noexcept {
     is_ready_ = this->channel().queue.has_ready();
-    return is_ready_ || this->channel().is_finished();
+    return is_ready_;
   }
   std::optional<T> await_resume() {
     return is_ready_ ? this->channel().take_ready() : std::optional<T>();
@@ -458,9 +464,7 @@ class RecvManyAwaiter final : public ReceiveBase<T, RecvManyAwaiter<T>> {
   RecvManyAwaiter(Channel<T>& channel, std::vector<T>& into, std::size_t limit) noexcept
       : ReceiveBase<T, RecvManyAwaiter>(channel), into_(&into), limit_(limit) {}
 
-  bool poll() noexcept {
-    return limit_ == 0 || this->channel().queue.has_ready() || this->channel().is_finished();
-  }
+  bool poll() noexcept { return limit_ == 0 || this->channel().queue.has_ready(); }
   std::size_t await_resume() { return this->channel().pop_many(*into_, limit_); }
 
  private:
