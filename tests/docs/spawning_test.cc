@@ -66,26 +66,28 @@ CO_TEST(SpawningGuide, AHandleGivesTheResult) {
   CO_ASSERT_EQ(bad, -2);
 }
 
-Task<bool> wait_for_ever(std::atomic<bool>& is_gone) {
+Task<bool> wait_for_ever(std::atomic<bool>& is_there) {
   struct Note {
-    explicit Note(std::atomic<bool>& flag) : gone(flag) {}
-    ~Note() { gone = true; }
-    std::atomic<bool>& gone;
-  } note(is_gone);
+    explicit Note(std::atomic<bool>& flag) : there(flag) { there = true; }
+    ~Note() { there = false; }
+    std::atomic<bool>& there;
+  } note(is_there);
   co_await ringo::time::sleep(ringo::Duration::max());
   co_return true;
 }
 
-Task<void> parent(std::atomic<bool>& is_gone) {
-  ringo::AbortOnDrop child(ringo::spawn(wait_for_ever(is_gone)));
-  co_await ringo::yield_now();
+Task<void> parent(std::atomic<bool>& is_there) {
+  ringo::AbortOnDrop child(ringo::spawn(wait_for_ever(is_there)));
+  while (!is_there) {
+    co_await ringo::yield_now();
+  }
   // However this is left, by a return, an exception or an abort: the child ends too.
 }
 
 CO_TEST(SpawningGuide, AChildThatEndsWithItsParent) {
-  std::atomic<bool> is_gone{false};
-  co_await parent(is_gone);
-  while (!is_gone) {
+  std::atomic<bool> is_there{false};
+  co_await parent(is_there);
+  while (is_there) {
     co_await ringo::yield_now();
   }
 }
