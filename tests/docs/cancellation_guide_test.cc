@@ -16,6 +16,7 @@
 #include <ringo/time.h>
 #include <ringo/yield.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,8 +51,15 @@ Task<void> work(std::string& log) {
 
 CO_TEST(CancellationGuide, Hard) {
   std::string log;
-  auto handle = ringo::spawn(work(log));
-  co_await ringo::yield_now();
+  std::atomic<bool> has_begun{false};
+  auto begin_to_work = [](std::string& to, std::atomic<bool>& begun) -> Task<void> {
+    begun = true;  // until it first waits it cannot be stopped any more
+    co_await work(to);
+  };
+  auto handle = ringo::spawn(begin_to_work(log, has_begun));
+  while (!has_begun) {
+    co_await ringo::yield_now();
+  }
   handle.abort();
   ringo::JoinResult<void> ended = co_await handle;
   EXPECT_TRUE(ended.error().is_cancelled());
