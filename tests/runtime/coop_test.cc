@@ -28,6 +28,17 @@ namespace {
 using namespace std::chrono_literals;
 using testing_support::Gate;
 
+/// Waits until somebody waits at the gate, and wakes them until they have been asked ten times.
+Task<void> wake_for_nothing(Gate& gate) {
+  while (gate.waiting() == 0) {
+    co_await yield_now();
+  }
+  while (gate.questions() < 10) {
+    gate.wake_for_nothing();
+    co_await yield_now();
+  }
+}
+
 CO_TEST(StaleWake, SpuriouslyWokenLeafStaysWaiting) {
   Gate gate;
   bool has_passed = false;
@@ -36,13 +47,7 @@ CO_TEST(StaleWake, SpuriouslyWokenLeafStaysWaiting) {
     passed = waited.is_open();
   };
   JoinHandle<void> handle = spawn(waits(gate, has_passed));
-  while (gate.waiting() == 0) {
-    co_await yield_now();
-  }
-  while (gate.questions() < 10) {
-    gate.wake_for_nothing();
-    co_await yield_now();
-  }
+  co_await wake_for_nothing(gate);
   CO_ASSERT_FALSE(handle.is_finished());
   gate.open();
   (void)co_await handle;
@@ -87,13 +92,7 @@ CO_TEST(StaleWake, OfATimeoutAsksTheInnerWaitAndHarmsNothing) {
     co_return passed.has_value() && waited.is_open();
   };
   JoinHandle<bool> handle = spawn(limited(gate));
-  while (gate.waiting() == 0) {
-    co_await yield_now();
-  }
-  while (gate.questions() < 10) {
-    gate.wake_for_nothing();
-    co_await yield_now();
-  }
+  co_await wake_for_nothing(gate);
   CO_ASSERT_FALSE(handle.is_finished());
   gate.open();
   const JoinResult<bool> result = co_await handle;
