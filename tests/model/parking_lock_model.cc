@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // ParkingLock: three threads add to what it protects, two of them twice. No sum is lost, what one
-// wrote the next sees, and nobody sleeps for ever (relacy reports that as a deadlock).
+// wrote the next sees, and nobody sleeps for ever (relacy reports that as a deadlock). That whoever
+// has marked the word is woken, but for L3, is parking_lock_marks_model.cc.
 //
 // twin: RINGO_TWIN_RELAXED
-// twin: RINGO_MODEL_SLEEPS_UNMARKED
-// twin: RINGO_MODEL_FORGETS_SLEEPERS
+// twin: RINGO_MODEL_SLEEPS_FOR_EVER
 
 #ifdef RINGO_TWIN_RELAXED
 #define RINGO_MODEL_WEAKEN(order) \

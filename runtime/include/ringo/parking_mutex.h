@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // ParkingMutex: the plain lock for state that is used for a moment and never over a co_await. One
-// word; without contention it costs one compare-and-swap and one exchange; under contention a
-// thread spins for as long as that paid of late, then sleeps (as parking_lot::Mutex, in the place
-// of std::mutex).
+// word; without contention it costs one compare-and-swap and a store, half of what std::mutex does;
+// under contention a thread spins for as long as that paid of late, then sleeps (as
+// parking_lot::Mutex, in the place of std::mutex).
 //
 //   struct Counter {
 //     ringo::ParkingMutex mutex;
@@ -20,7 +20,8 @@
 // Mutex<T>.
 //
 // Thread safety: that is what it is for. Not recursive and not fair: a thread that comes by may be
-// served before one that sleeps.
+// served before one that sleeps. A holder that loses its processor inside unlock() may leave a
+// thread asleep for up to a millisecond more, though the lock is free (decision 0020).
 
 #pragma once
 

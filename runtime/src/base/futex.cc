@@ -9,11 +9,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <ctime>
+
 namespace ringo::detail {
 
-void futex_wait(FutexWord& word, int expected) noexcept {
-  // Every outcome (woken, value changed, interrupted) is answered by looking at the word again.
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+void futex_wait(FutexWord& word, int expected, std::int64_t timeout_ns) noexcept {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const timespec timeout{.tv_sec = timeout_ns / kSecond, .tv_nsec = timeout_ns % kSecond};
+  // Every outcome (woken, value changed, time is up, interrupted) is answered by looking at the
+  // word again.
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &timeout, nullptr, 0);
 }
 
 void futex_wake_one(FutexWord& word) noexcept {

@@ -20,6 +20,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/prefetch.h"
 #include "time/timer_slot.h"
 
 namespace ringo::detail {
@@ -31,11 +32,21 @@ std::uint64_t tick_at_or_after(std::int64_t ns) noexcept {
              : (static_cast<std::uint64_t>(ns) + TimerWheel::kTickNs - 1) >> TimerWheel::kTickShift;
 }
 
-/// Has a page's entries on their way from memory, for writing. One may lie across two lines.
+/// Has a page's entries on their way from memory. One may lie across two lines.
 void fetch(const TimerPage& page) noexcept {
   for (std::uint32_t i = 0; i < page.count; ++i) {
-    __builtin_prefetch(page.entries[i], 1);
-    __builtin_prefetch(&page.entries[i]->phase, 1);
+    prefetch_to_write(page.entries[i]);
+    prefetch_to_write(&page.entries[i]->phase);
+  }
+}
+
+/// The same with the frames that they lie in, which are going to be resumed: an entry is behind the
+/// frame's head, and most often in the third line at most.
+void fetch_frames(const TimerPage& page) noexcept {
+  fetch(page);
+  for (std::uint32_t i = 0; i < page.count; ++i) {
+    prefetch_to_write(page.entries[i], -64);
+    prefetch_to_write(page.entries[i], -128);
   }
 }
 
@@ -269,10 +280,11 @@ void TimerWheel::fire_current(WakeList& woken) noexcept {
   inner_[slot].drain(spare_, [&](const TimerPage& page) RINGO_NO_THREAD_SAFETY_ANALYSIS {
     // In passes, since a wake is an atomic operation, which waits for the cache line that it needs
     // and lets nothing overtake it: the first two only fetch.
-    fetch(page);
+    fetch_frames(page);
     for (std::uint32_t i = 0; i < page.count; ++i) {
-      // A root is in the line that its task's state is in.
-      __builtin_prefetch(page.entries[i]->branch, 1);
+      // A root is in the line that its task's state is in; a cell is two lines.
+      prefetch_to_write(page.entries[i]->branch);
+      prefetch_to_write(page.entries[i]->branch, 64);
     }
     for (std::uint32_t i = 0; i < page.count; ++i) {
       TimerEntry& entry = *page.entries[i];

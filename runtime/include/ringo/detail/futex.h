@@ -17,7 +17,13 @@ using FutexWord = Atomic<int>;
 
 #ifdef RINGO_MODEL
 
-inline void futex_wait(FutexWord& word, int expected) {
+inline constexpr std::int64_t kFutexForEver = -1;
+
+inline void futex_wait(FutexWord& word, int expected, std::int64_t timeout_ns) {
+  if (timeout_ns != kFutexForEver) {
+    rl::yield(1, $);  // a sleep that has an end may end at any moment
+    return;
+  }
   rl::rl_futex(&word.model_atomic(), rl::RL_FUTEX_WAIT, expected, nullptr, nullptr, 0, $);
 }
 inline void futex_wake_one(FutexWord& word) {
@@ -28,9 +34,9 @@ inline void futex_wake_one(FutexWord& word) {
 
 static_assert(sizeof(FutexWord) == 4);
 
-/// Sleeps if the word is as expected. Returns when it is woken, and sometimes for nothing: the
-/// caller looks at the word again.
-void futex_wait(FutexWord& word, int expected) noexcept;
+/// Sleeps if the word is as expected, for `timeout_ns` at most. Returns when it is woken, and
+/// sometimes for nothing: the caller looks at the word again.
+void futex_wait(FutexWord& word, int expected, std::int64_t timeout_ns) noexcept;
 void futex_wake_one(FutexWord& word) noexcept;
 
 #endif

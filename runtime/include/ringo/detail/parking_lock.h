@@ -5,10 +5,17 @@
 //
 //   kFree  --lock-->  kHeld  --a thread goes to sleep-->  kHeldWithSleepers  --unlock-->  kFree
 //
-//   L1  Who goes to sleep has seen kHeldWithSleepers, and the kernel looks once more: an unlock
-//       after that exchanges kHeldWithSleepers for kFree, and wakes.
+//   L1  Who goes to sleep has made it kHeldWithSleepers, and the kernel looks once more: an unlock
+//       that finds kHeldWithSleepers makes it kFree, and wakes.
 //   L2  Who has once been to the kernel takes the lock as kHeldWithSleepers, because others may be
 //       asleep, too. One wake too many is harmless, one too few is not.
+//   L3  An unlock is a look and a store. A mark that is set between the two is overwritten, and who
+//       has set it sleeps for nothing. So it first looks at its mark for longer than a store takes
+//       to come through, and then sleeps for a millisecond at most (then two, four, eight): that is
+//       for a holder which lost its processor between look and store, and is all that it costs.
+//
+// One exchange would do without L3, and cost as much as all the rest of a lock that nobody contends
+// for: a locked instruction waits until all stores before it have come through.
 //
 // Not fair: a thread that comes by may overtake one that is being woken. That is what keeps a
 // contended lock fast: no hand-over waits for the scheduler.
@@ -22,6 +29,7 @@
 #include <ringo/detail/relax.h>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace ringo::detail {
 
@@ -71,7 +79,15 @@ class ParkingLock {
 
   void unlock() {
     // release: publishes the critical section to the next lock().
-    if (word_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers) [[unlikely]] {
+#ifdef RINGO_MODEL_EXACT_MARKS
+    const bool has_sleepers =
+        word_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers;
+#else
+    // relaxed: L3 is for the mark that it does not see.
+    const bool has_sleepers = word_.load(std::memory_order_relaxed) == kHeldWithSleepers;
+    word_.store(kFree, std::memory_order_release);
+#endif
+    if (has_sleepers) [[unlikely]] {
       futex_wake_one(word_);
     }
   }
@@ -85,6 +101,18 @@ class ParkingLock {
   static constexpr int kMark = kHeld;  // a twin of the model: unlock() cannot know of a sleeper
 #else
   static constexpr int kMark = kHeldWithSleepers;
+#endif
+#ifdef RINGO_MODEL
+  static constexpr int kLooksAtMark = 1;
+#else
+  static constexpr int kLooksAtMark = 32;
+#endif
+#if defined(RINGO_MODEL_EXACT_MARKS) || defined(RINGO_MODEL_SLEEPS_FOR_EVER)
+  static constexpr std::int64_t kShortestSleepNs = kFutexForEver;
+  static constexpr std::int64_t kLongestSleepNs = kFutexForEver;
+#else
+  static constexpr std::int64_t kShortestSleepNs = 1'000'000;
+  static constexpr std::int64_t kLongestSleepNs = 8'000'000;
 #endif
 
   [[gnu::noinline]] void lock_slow() {
@@ -104,15 +132,31 @@ class ParkingLock {
       if (word_.compare_exchange_strong(expected, kMark, std::memory_order_relaxed,
                                         std::memory_order_relaxed) ||
           expected == kMark) {
-        futex_wait(word_, kMark);
+        futex_wait(word_, kMark, kShortestSleepNs);
       }
     }
     return;
 #endif
+    std::int64_t sleep_ns = kShortestSleepNs;
     // acquire: as in try_lock(). L1, L2.
     while (word_.exchange(kMark, std::memory_order_acquire) != kFree) {
-      futex_wait(word_, kMark);
+      if (is_mark_kept()) {
+        futex_wait(word_, kMark, sleep_ns);
+        sleep_ns = std::min(2 * sleep_ns, kLongestSleepNs);
+      }
     }
+  }
+
+  /// L3. False: somebody has unlocked.
+  [[nodiscard]] bool is_mark_kept() const {
+    for (int looks = 0; looks < kLooksAtMark; ++looks) {
+      relax();
+      // relaxed: only a hint.
+      if (word_.load(std::memory_order_relaxed) != kMark) {
+        return false;
+      }
+    }
+    return true;
   }
 
   FutexWord word_{kFree};
