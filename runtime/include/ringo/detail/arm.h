@@ -97,7 +97,8 @@ class ArmBranch : public Branch {
 
  private:
   [[nodiscard]] bool has_own_index() const noexcept {
-    return index() != kSharedIndex && (mask_ >> index() & 1) != 0;
+    // With no bits at all it has been opened in another branch.
+    return mask_ != 0 && index() != kSharedIndex && (mask_ >> index() & 1) != 0;
   }
 
   ArmBranch* parent_ = nullptr;  ///< null: the task's root, or what lies in it

@@ -42,11 +42,13 @@ struct TimerEntry {
     kFired,  ///< the wheel has forgotten it: it may go without the wheel's lock
   };
 
+  // NOLINTBEGIN(*-member-init): see below.
   TimerEntry(std::int64_t ns, Counts from) noexcept : deadline(ns), counts(from) {}
   /// Requires: the other one has not been started.
   TimerEntry(TimerEntry&& other) noexcept : deadline(other.deadline), counts(other.counts) {
     RINGO_DCHECK(other.wheel == nullptr, "a timer was moved while a wheel knew of it");
   }
+  // NOLINTEND(*-member-init)
   TimerEntry& operator=(TimerEntry&&) = delete;
   ~TimerEntry() { stop(); }
 
@@ -75,10 +77,11 @@ struct TimerEntry {
   }
 
   std::int64_t deadline;        ///< nanoseconds; see Counts
-  Branch* branch = nullptr;     ///< whom it wakes
   TimerWheel* wheel = nullptr;  ///< which knows of it, or did
-  TimerPage* page = nullptr;    ///< and where there, under the wheel's lock; null: nowhere
-  std::uint8_t place = 0;       ///< in the page
+  // Not there before there is a wheel: most timeouts never have one.
+  Branch* branch;      ///< whom it wakes
+  TimerPage* page;     ///< where it is in the wheel, under the wheel's lock; null: nowhere
+  std::uint8_t place;  ///< in the page
   Counts counts;
   std::atomic<Phase> phase{Phase::kWaits};
 };
