@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // The wake-up handshake: Idle and ParkToken together, two workers that sleep when there is nothing
-// to do and a producer from outside. A task that was pushed is run: no execution ends in all of
-// them asleep (relacy reports that as a deadlock).
+// to do and a producer from outside. A task that was pushed is run, also if the only other worker
+// that is awake does not come back: the two tasks wait for each other, which takes both workers. No
+// execution ends in a worker that waits for ever (relacy reports that as a deadlock).
 //
 // twin: RINGO_TWIN_RELAXED
 // twin: RINGO_TWIN_NO_LAST_LOOK
+// twin: RINGO_TWIN_SEARCHERS_LOOK
+// twin: RINGO_TWIN_NO_CHAIN
+// twin: RINGO_TWIN_CHAIN_LOOKS_TOO_EARLY
 // twin: RINGO_TWIN_POLL_TAKES_TOKEN
 
 #ifdef RINGO_TWIN_RELAXED
@@ -30,13 +34,17 @@ struct IdleModel : rl::test_suite<IdleModel, 3> {
   Atomic<int> tasks_left{kTasks};
   ParkToken token[kWorkers];
   rl::rl_sem_t sleep[kWorkers];
+  Atomic<int> tasks_begun{0};
+  rl::rl_sem_t has_partner;
 
   void before() {
+    rl::rl_sem_init(&has_partner, 0, 0, $);
     for (rl::rl_sem_t& semaphore : sleep) {
       rl::rl_sem_init(&semaphore, 0, 0, $);
     }
   }
   void after() {
+    rl::rl_sem_destroy(&has_partner, $);
     for (rl::rl_sem_t& semaphore : sleep) {
       rl::rl_sem_destroy(&semaphore, $);
     }
@@ -75,6 +83,11 @@ struct IdleModel : rl::test_suite<IdleModel, 3> {
   }
   /// True: all tasks have been run.
   bool run_task() {
+    if (tasks_begun.fetch_add(1, std::memory_order_relaxed) == 0) {
+      rl::rl_sem_wait(&has_partner, $);
+    } else {
+      rl::rl_sem_post(&has_partner, $);
+    }
     if (tasks_left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       unpark(0);
       unpark(1);
@@ -90,6 +103,22 @@ struct IdleModel : rl::test_suite<IdleModel, 3> {
     token[own].end_park();
   }
 
+  /// W2
+  void stop_searching() {
+#if defined(RINGO_TWIN_NO_CHAIN)
+    (void)idle.stop_searching();
+#elif defined(RINGO_TWIN_CHAIN_LOOKS_TOO_EARLY)
+    const bool is_there_more = queue_length.load(std::memory_order_relaxed) != 0;
+    if (idle.stop_searching() && is_there_more) {
+      notify_one();
+    }
+#else
+    if (idle.stop_searching() && queue_length.load(std::memory_order_relaxed) != 0) {
+      notify_one();
+    }
+#endif
+  }
+
   void worker(std::uint32_t own) {
     bool is_searching = false;
     while (!is_done()) {
@@ -101,9 +130,7 @@ struct IdleModel : rl::test_suite<IdleModel, 3> {
       if (has_task) {
         if (is_searching) {
           is_searching = false;
-          if (idle.stop_searching()) {
-            notify_one();  // W2
-          }
+          stop_searching();
         }
         (void)run_task();
         continue;
@@ -111,14 +138,19 @@ struct IdleModel : rl::test_suite<IdleModel, 3> {
 #ifdef RINGO_TWIN_POLL_TAKES_TOKEN
       token[own].end_park();  // as a look at the driver between two tasks would
 #endif
-      const bool was_last_searcher = idle.start_sleeping(own, is_searching);
+      const bool is_search_over = idle.start_sleeping(own, is_searching);
+#ifdef RINGO_TWIN_SEARCHERS_LOOK
+      const bool must_look = is_search_over && is_searching;
+#else
+      const bool must_look = is_search_over;
+#endif
       is_searching = false;
 #ifndef RINGO_TWIN_NO_LAST_LOOK
-      if (was_last_searcher && queue_length.load(std::memory_order_relaxed) != 0) {
+      if (must_look && queue_length.load(std::memory_order_relaxed) != 0) {
         notify_one();  // W3
       }
 #else
-      (void)was_last_searcher;
+      (void)must_look;
 #endif
       for (;;) {
         park(own);

@@ -6,11 +6,16 @@
 //
 // Rules
 //   W1  A producer that pushed a task wakes a sleeper only if nobody is searching.
-//   W2  A worker that finds work and was the last searcher wakes one more (chain wake-up).
-//   W3  The last searcher that goes to sleep looks at all queues once more afterwards.
+//   W2  The last searcher that finds work looks at all queues afterwards, and wakes one more if there
+//       is more to do (chain wake-up): producers woke nobody while it searched. Tokio's wakes one
+//       more in any case, which after a single task is a thread that finds nothing.
+//   W3  So does who goes to sleep and leaves nobody who searches. Tokio's does only if it searched
+//       itself: a task that was pushed while it was on its way then waits for a worker that is awake.
 //   W4  Between "pushed" and "looked whether to wake" on the producer's side, and between "counted
-//       as asleep" and W3's look on the worker's, is a full barrier. With less, both sides may miss
-//       each other. Producers are many, so theirs touches no memory that others write.
+//       as searching no more", or "as asleep", and the looks of W2 and W3 on the worker's, is a full
+//       barrier. With less, both sides may miss each other. Producers are many, so theirs touches no
+//       memory that others write.
+// Together: no task waits in a queue while a worker sleeps and none is on its way to look for it.
 // At most half of the workers search at the same time.
 //
 // Thread safety: all of it.
@@ -49,20 +54,20 @@ class Idle {
     return worker;
   }
 
-  /// Counts the worker as asleep. True: it was the last searcher, and W3 is its duty.
+  /// Counts the worker as asleep. True: nobody searches now, and W3 is its duty.
   [[nodiscard]] bool start_sleeping(std::uint32_t worker, bool is_searching) noexcept {
-    bool is_last_searcher = false;
+    bool is_search_over = false;
     {
       const MutexGuard guard(mutex_);
       const std::uint64_t change = kOneUnparked + (is_searching ? kOneSearching : 0);
       const std::uint64_t before = state_.fetch_sub(change, std::memory_order_seq_cst);
       sleepers_.push_back(worker);
-      is_last_searcher = is_searching && searching(before) == 1;
+      is_search_over = searching(before - change) == 0;
     }
-    if (is_last_searcher) {
+    if (is_search_over) {
       full_barrier();  // W4
     }
-    return is_last_searcher;
+    return is_search_over;
   }
 
   /// The worker woke by itself (its own I/O or timer) and has work. False: somebody had woken it
@@ -93,9 +98,14 @@ class Idle {
     return true;
   }
 
-  /// True: it was the last searcher (W2).
+  /// True: it was the last searcher, and W2 is its duty.
   [[nodiscard]] bool stop_searching() noexcept {
-    return searching(state_.fetch_sub(kOneSearching, std::memory_order_seq_cst)) == 1;
+    const bool is_last_searcher =
+        searching(state_.fetch_sub(kOneSearching, std::memory_order_seq_cst)) == 1;
+    if (is_last_searcher) {
+      full_barrier();  // W4
+    }
+    return is_last_searcher;
   }
 
  private:

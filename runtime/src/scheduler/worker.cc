@@ -354,7 +354,7 @@ inline TaskHeader* Worker::next_task() noexcept {
 inline void Worker::stop_searching() noexcept {
   if (is_searching_) {
     is_searching_ = false;
-    if (shared_.idle().stop_searching()) {
+    if (shared_.idle().stop_searching() && shared_.has_queued_work()) {
       shared_.notify_one();  // W2
     }
   }

@@ -164,9 +164,9 @@ void Worker::look_for_work_and_sleep() {
     return;  // what was collected may have been the last to own a user's object, which woke a task
   }
   if (!is_alone_) {
-    const bool was_last_searcher = shared_.idle().start_sleeping(index_, is_searching_);
+    const bool is_search_over = shared_.idle().start_sleeping(index_, is_searching_);
     is_searching_ = false;
-    if (was_last_searcher && shared_.has_queued_work()) {
+    if (is_search_over && shared_.has_queued_work()) {
       shared_.notify_one();  // W3
     }
   } else if (shared_.injection().length() != 0) {
