@@ -36,8 +36,8 @@ using testing_support::Gate;
 TEST(Idle, WakesNobodyWhileSomebodySearchesOrAllAreAwake) {
   detail::Idle idle(4);
   EXPECT_FALSE(idle.worker_to_wake());
-  EXPECT_FALSE(idle.start_sleeping(0, false));
-  EXPECT_FALSE(idle.start_sleeping(1, false));
+  (void)idle.start_sleeping(0, false);
+  (void)idle.start_sleeping(1, false);
   EXPECT_EQ(idle.worker_to_wake(), 1U);  // the last one to fall asleep; it now counts as searching
   EXPECT_FALSE(idle.worker_to_wake());
   EXPECT_TRUE(idle.stop_searching());
@@ -51,7 +51,15 @@ TEST(Idle, AtMostHalfSearchAndTheLastOneIsTold) {
   EXPECT_FALSE(idle.try_start_searching());
   EXPECT_FALSE(idle.stop_searching());
   EXPECT_TRUE(idle.start_sleeping(2, true));
-  EXPECT_FALSE(idle.start_sleeping(3, false));
+}
+
+TEST(Idle, WhoeverSleepsWhileNobodySearchesIsToldToLook) {
+  detail::Idle idle(4);
+  EXPECT_TRUE(idle.start_sleeping(0, false));
+  EXPECT_TRUE(idle.try_start_searching());
+  EXPECT_FALSE(idle.start_sleeping(1, false)) << "who searches will look";
+  EXPECT_TRUE(idle.stop_searching());
+  EXPECT_TRUE(idle.start_sleeping(2, false));
 }
 
 TEST(Idle, WorkerThatWakesByItselfIsNoLongerWoken) {

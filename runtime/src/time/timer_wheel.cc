@@ -133,7 +133,8 @@ TimerWheel::TimerWheel(std::int64_t now_ns, Access access) noexcept
 
 bool TimerWheel::insert(TimerEntry& entry, Branch& branch) {
   if (entry.deadline == TimerEntry::kNever) {
-    return true;  // in no slot: there is nothing to wake for
+    entry.page = nullptr;  // in no slot: there is nothing to wake for
+    return true;
   }
   const bool is_fresh = entry.counts == TimerEntry::Counts::kFromStart;
   const std::uint64_t tick = is_fresh ? 0 : tick_at_or_after(entry.deadline);
