@@ -74,14 +74,8 @@ struct Wheel {
   std::int64_t now;
   CountingSchedule schedule;
   TimerWheel wheel;
-  std::vector<std::unique_ptr<Timer>> timers;
+  std::vector<std::unique_ptr<Timer>> timers;  // end, and leave the wheel, before it does
   bool was_linked = false;
-
-  ~Wheel() {
-    for (const auto& timer : timers) {
-      wheel.remove(timer->entry);
-    }
-  }
 };
 
 TEST(TimerWheel, FiresInTheTickThatBeginsAtOrAfterTheDeadline) {

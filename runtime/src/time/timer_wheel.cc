@@ -133,8 +133,7 @@ TimerWheel::TimerWheel(std::int64_t now_ns, Access access) noexcept
 
 bool TimerWheel::insert(TimerEntry& entry, Branch& branch) {
   if (entry.deadline == TimerEntry::kNever) {
-    entry.page = nullptr;  // in no slot: there is nothing to wake for
-    return true;
+    return true;  // in no slot: there is nothing to wake for
   }
   const bool is_fresh = entry.counts == TimerEntry::Counts::kFromStart;
   const std::uint64_t tick = is_fresh ? 0 : tick_at_or_after(entry.deadline);
