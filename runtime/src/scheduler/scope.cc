@@ -137,7 +137,7 @@ bool ScopeTask::poll(TaskHeader& header) noexcept {
     return false;
   }
   std::exception_ptr failure;
-  if (Outcome<void>& outcome = child.body_.promise().outcome; outcome.has_exception()) {
+  if (VoidOutcome& outcome = child.body_.promise().outcome; outcome.has_exception()) {
     failure = outcome.take_exception();
   }
   std::exchange(child.body_, nullptr).destroy();

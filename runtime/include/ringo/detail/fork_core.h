@@ -182,7 +182,7 @@ class ForkCore : public PinnedLeaf {
     items_[index].core = this;
   }
   template <class T>
-  [[nodiscard]] static Outcome<T>& outcome_of(ForkItem& item) noexcept {
+  [[nodiscard]] static PromiseOutcome<T>& outcome_of(ForkItem& item) noexcept {
     return std::coroutine_handle<Promise<T>>::from_address(item.body.address()).promise().outcome;
   }
 

@@ -117,4 +117,36 @@ class Outcome {
   State state_ = State::kEmpty;
 };
 
+/// The same of a coroutine that gives nothing, for those who know that it has ended: a value is the
+/// lack of an exception, and it is one word of each frame instead of two.
+class VoidOutcome {
+ public:
+  void set_value() noexcept {}
+  void set_exception(std::exception_ptr exception) noexcept { exception_ = std::move(exception); }
+
+  [[nodiscard]] bool has_exception() const noexcept { return exception_ != nullptr; }
+  [[nodiscard]] std::exception_ptr take_exception() noexcept {
+    return std::exchange(exception_, nullptr);
+  }
+  void take() {
+    if (has_exception()) {
+      std::rethrow_exception(take_exception());
+    }
+  }
+  void take_into(Outcome<void>& outcome) noexcept {
+    if (has_exception()) {
+      outcome.set_exception(take_exception());
+    } else {
+      outcome.set_value();
+    }
+  }
+
+ private:
+  std::exception_ptr exception_;
+};
+
+/// What a coroutine leaves in its promise.
+template <class T>
+using PromiseOutcome = std::conditional_t<std::is_void_v<T>, VoidOutcome, Outcome<T>>;
+
 }  // namespace ringo::detail

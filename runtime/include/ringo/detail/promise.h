@@ -282,7 +282,7 @@ class Promise : public PromiseBase {
     outcome.set_value(std::forward<U>(value));
   }
 
-  Outcome<T> outcome;
+  PromiseOutcome<T> outcome;
 };
 
 template <>
@@ -292,7 +292,7 @@ class Promise<void> : public PromiseBase {
   void unhandled_exception() noexcept { outcome.set_exception(std::current_exception()); }
   void return_void() noexcept { outcome.set_value(); }
 
-  Outcome<void> outcome;
+  VoidOutcome outcome;
 };
 
 }  // namespace detail
