@@ -6,15 +6,15 @@
 //
 // Rules
 //   W1  A producer that pushed a task wakes a sleeper only if nobody is searching.
-//   W2  The last searcher that finds work looks at all queues afterwards, and wakes one more if there
-//       is more to do (chain wake-up): producers woke nobody while it searched. Tokio's wakes one
-//       more in any case, which after a single task is a thread that finds nothing.
-//   W3  So does who goes to sleep and leaves nobody who searches. Tokio's does only if it searched
-//       itself: a task that was pushed while it was on its way then waits for a worker that is awake.
+//   W2  The last searcher that finds work looks at all queues afterwards, and wakes one more if
+//       there is more to do (chain wake-up): producers woke nobody while it searched. Tokio's wakes
+//       one more in any case, which after a single task is a thread that finds nothing.
+//   W3  So does who goes to sleep and leaves nobody who searches. Tokio's does if it searched
+//       itself: what was pushed while it was on its way then waits for a worker that is awake.
 //   W4  Between "pushed" and "looked whether to wake" on the producer's side, and between "counted
-//       as searching no more", or "as asleep", and the looks of W2 and W3 on the worker's, is a full
-//       barrier. With less, both sides may miss each other. Producers are many, so theirs touches no
-//       memory that others write.
+//       as searching no more" or "as asleep" and the looks of W2 and W3 on the worker's, is a full
+//       barrier. With less, both sides may miss each other. Producers are many, so theirs touches
+//       no memory that others write.
 // Together: no task waits in a queue while a worker sleeps and none is on its way to look for it.
 // At most half of the workers search at the same time.
 //

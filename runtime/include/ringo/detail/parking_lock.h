@@ -80,8 +80,7 @@ class ParkingLock {
   void unlock() {
     // release: publishes the critical section to the next lock().
 #ifdef RINGO_MODEL_EXACT_MARKS
-    const bool has_sleepers =
-        word_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers;
+    const bool has_sleepers = word_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers;
 #else
     // relaxed: L3 is for the mark that it does not see.
     const bool has_sleepers = word_.load(std::memory_order_relaxed) == kHeldWithSleepers;
