@@ -37,6 +37,7 @@
 
 #include "support/abort_harness.h"
 #include "support/co_test.h"
+#include "support/task_report.h"
 #include "support/thread_id.h"
 #include "support/tracked.h"
 
@@ -333,6 +334,9 @@ CO_TEST(BlockInPlace, AbortAndTimeoutWaitForTheFunction) {
   while (latch.arrived() == 0) {
     co_await yield_now();
   }
+  // The function may begin before its task waits for it, and a task that never waits is not
+  // aborted.
+  (void)co_await testing_support::report_when_idle(handle.id());
   handle.abort();
   for (int i = 0; i < 100; ++i) {
     co_await yield_now();

@@ -21,7 +21,6 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -30,7 +29,6 @@
 #include <memory>
 #include <optional>
 #include <source_location>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -43,6 +41,7 @@
 #include "support/blocking_gate.h"
 #include "support/co_test.h"
 #include "support/gate.h"
+#include "support/task_report.h"
 
 namespace {
 
@@ -60,7 +59,9 @@ using ringo::TaskId;
 using ringo::TaskReport;
 using ringo::testing_support::BlockingGate;
 using ringo::testing_support::build_runtime;
+using ringo::testing_support::find;
 using ringo::testing_support::Gate;
+using ringo::testing_support::report_when_idle;
 
 std::uint32_t this_line(std::source_location where = std::source_location::current()) {
   return where.line();
@@ -80,27 +81,6 @@ std::vector<std::string> operations_of(const std::vector<AwaitChain>& chains) {
     operations.push_back(chain.operation);
   }
   return operations;
-}
-
-std::optional<TaskReport> find(const TaskDump& dump, TaskId id) {
-  const auto found = std::find_if(dump.tasks.begin(), dump.tasks.end(),
-                                  [id](const TaskReport& task) { return task.id == id; });
-  return found == dump.tasks.end() ? std::nullopt : std::optional<TaskReport>(*found);
-}
-
-/// Dumps again until the task waits: it may not have come to it yet.
-Task<TaskReport> report_when_idle(TaskId id) {
-  for (;;) {
-    const TaskDump dump = co_await Handle::current().dump(1h);
-    const std::optional<TaskReport> task = find(dump, id);
-    if (!task) {
-      throw std::logic_error("the task is not in the dump");
-    }
-    if (task->activity == TaskActivity::kIdle) {
-      co_return *task;
-    }
-    co_await ringo::yield_now();
-  }
 }
 
 // --- what is said of a task ---------------------------------------------------------------------
