@@ -132,12 +132,14 @@ void RuntimeShared::make_known() {
   live.runtimes[this] = weak_from_this();
 }
 
+void RuntimeShared::unlist() noexcept {
+  LiveRuntimes& live = live_runtimes();
+  const MutexGuard guard(live.mutex);
+  live.runtimes.erase(this);
+}
+
 RuntimeShared::~RuntimeShared() {
-  {
-    LiveRuntimes& live = live_runtimes();
-    const MutexGuard guard(live.mutex);
-    live.runtimes.erase(this);
-  }
+  unlist();
   if (watchdog_ != nullptr) {
     WatchdogThread::forget(*watchdog_);
   }
@@ -355,6 +357,7 @@ bool RuntimeShared::end(std::optional<std::chrono::nanoseconds> timeout) {
   }
   const bool is_complete = join_threads(timeout);
   if (is_complete) {
+    unlist();  // a thread that ends may keep this for a moment, but the runtime is gone
     has_ended_.store(true, std::memory_order_release);
   }
   return is_complete;

@@ -95,6 +95,8 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   /// A worker's way through phases 2 to 4.
   void shut_down_worker(Worker& worker) noexcept;
 
+  /// From now on what nobody fetches from its tasks is not reported to its handler.
+  void unlist() noexcept;
   [[nodiscard]] Result<void> start_threads();
   /// Waits until all worker threads have gone through shutdown. False: the time was up; the threads
   /// are left to themselves.
