@@ -318,6 +318,37 @@ TEST(UnhandledException, ReachesTheHandlerWhereverTheHandleIsDropped) {
   EXPECT_EQ(own.count(), 2U);
 }
 
+TEST(UnhandledException, ReachesTheHandlerUntilTheRuntimeIsDestroyed) {
+  for (const bool is_current_thread : {true, false}) {
+    Unhandled unhandled;
+    std::optional<ringo::Handle> keeps_it_alive;
+    std::optional<JoinHandle<void>> outlives_shutdown;
+    std::optional<JoinHandle<void>> outlives_the_runtime;
+    {
+      Builder builder =
+          is_current_thread ? Builder::current_thread() : Builder::multi_thread().worker_threads(2);
+      Runtime runtime =
+          testing_support::build_runtime(builder.on_unhandled_exception(unhandled.handler()));
+      keeps_it_alive = runtime.handle();
+      outlives_shutdown = runtime.spawn(throws("early"));
+      outlives_the_runtime = runtime.spawn(throws("late"));
+      const auto both_end = [](JoinHandle<void>& first, JoinHandle<void>& second) -> Task<void> {
+        while (!first.is_finished() || !second.is_finished()) {
+          co_await yield_now();
+        }
+      };
+      runtime.block_on(both_end(*outlives_shutdown, *outlives_the_runtime));
+      EXPECT_TRUE(runtime.shutdown_timeout(std::chrono::hours(1)));
+      outlives_shutdown.reset();
+      EXPECT_EQ(unhandled.count(), 1U);
+    }
+    testing::internal::CaptureStderr();
+    outlives_the_runtime.reset();
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("late"), std::string::npos);
+    EXPECT_EQ(unhandled.count(), 1U);
+  }
+}
+
 TEST(UnhandledException, FetchedOneIsNotReported) {
   Unhandled unhandled;
   {

@@ -81,8 +81,7 @@ class ForkAwaiterBase : public ForkCore {
   }
   template <class T>
   void rethrow(std::uint32_t index) {
-    if (PromiseOutcome<T>& outcome = outcome_of<T>(items_[index]); outcome.has_exception())
-        [[unlikely]] {
+    if (auto& outcome = outcome_of<T>(items_[index]); outcome.has_exception()) [[unlikely]] {
       std::rethrow_exception(outcome.take_exception());
     }
   }

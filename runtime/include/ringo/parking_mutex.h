@@ -21,7 +21,8 @@
 //
 // Thread safety: that is what it is for. Not recursive and not fair: a thread that comes by may be
 // served before one that sleeps. A holder that loses its processor inside unlock() may leave a
-// thread asleep for up to a millisecond more, though the lock is free (decision 0020).
+// thread asleep for up to a millisecond more, up to eight if it has slept for long, though the lock
+// is free (decision 0020).
 
 #pragma once
 

@@ -1,55 +1,40 @@
 // SPDX-License-Identifier: MIT
 //
-// The futex calls behind Condition and ThreadParker. Here a thread really sleeps, so these are the
-// only waits that cost a system call to end; in a sanitizer build a wait ends now and then to
-// run the signal handlers that the sanitizer has put off.
+// Condition and ThreadParker. Here a thread really sleeps, so these are the only waits that cost a
+// system call to end; in a sanitizer build a wait ends now and then to run the signal handlers that
+// the sanitizer has put off.
 //
 // Thread safety: as condition.h says.
 
 #include "base/condition.h"
 
-#include <linux/futex.h>
 #include <ringo/detail/mutex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <climits>
 #include <cstdint>
-#include <ctime>
 #include <optional>
 
+#include "base/futex_call.h"
 #include "base/thread_sanitizer.h"
 
 namespace ringo::detail {
 namespace {
 
 /// False: timed out.
-bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                std::optional<std::chrono::nanoseconds> timeout) noexcept {
+bool sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+              std::optional<std::chrono::nanoseconds> timeout) noexcept {
 #if RINGO_THREAD_SANITIZER
   run_deferred_signal_handlers();
   // The kernel restarts the wait after a signal: only a timeout gets us out of it.
   constexpr std::chrono::nanoseconds kSlice = std::chrono::milliseconds(20);
-  const bool is_slice = !timeout || *timeout > kSlice;
-  timeout = is_slice ? kSlice : *timeout;
-#else
-  const bool is_slice = false;
-#endif
-  timespec relative{};
-  if (timeout) {
-    relative.tv_sec = timeout->count() / 1'000'000'000;
-    relative.tv_nsec = timeout->count() % 1'000'000'000;
+  if (!timeout || *timeout > kSlice) {
+    (void)call_futex_wait(&word, expected, kSlice);
+    return true;
   }
-  const long result = syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected,
-                              timeout ? &relative : nullptr, nullptr, 0);
-  return result == 0 || errno != ETIMEDOUT || is_slice;
-}
-
-void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
-  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+#endif
+  return call_futex_wait(&word, expected, timeout);
 }
 
 }  // namespace
@@ -58,25 +43,25 @@ bool Condition::wait(Mutex& mutex, std::optional<std::chrono::nanoseconds> timeo
   // relaxed: the mutex orders it; whoever notifies later changes it, and the futex sees that.
   const std::uint32_t seen = notifications_.load(std::memory_order_relaxed);
   mutex.unlock();
-  const bool was_notified = futex_wait(notifications_, seen, timeout);
+  const bool was_notified = sleep_on(notifications_, seen, timeout);
   mutex.lock();
   return was_notified;
 }
 
 void Condition::notify_one() noexcept {
   notifications_.fetch_add(1, std::memory_order_relaxed);  // ordered by the caller's mutex
-  futex_wake(notifications_, 1);
+  call_futex_wake(&notifications_, 1);
 }
 
 void Condition::notify_all() noexcept {
   notifications_.fetch_add(1, std::memory_order_relaxed);  // ordered by the caller's mutex
-  futex_wake(notifications_, INT_MAX);
+  call_futex_wake(&notifications_, INT_MAX);
 }
 
 void ThreadParker::park() noexcept {
   // acquire: pairs with raise().
   while (flags_.load(std::memory_order_acquire) == 0) {
-    futex_wait(flags_, 0, std::nullopt);
+    sleep_on(flags_, 0, std::nullopt);
   }
   flags_.fetch_and(~kUnparked, std::memory_order_acquire);
 }
@@ -84,7 +69,7 @@ void ThreadParker::park() noexcept {
 void ThreadParker::raise(std::uint32_t flag) noexcept {
   // release: pairs with take_scheduled(). After it the owner may return and take the word with it.
   if (flags_.fetch_or(flag, std::memory_order_release) == 0) {
-    futex_wake(flags_, 1);
+    call_futex_wake(&flags_, 1);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The system calls behind ParkingLock.
+// The system calls behind ParkingLock, Condition and ThreadParker.
 //
 // Thread safety: all of it.
 
@@ -9,21 +9,40 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <optional>
+
+#include "base/futex_call.h"
 
 namespace ringo::detail {
 
+bool call_futex_wait(const void* word, std::uint32_t expected,
+                     std::optional<std::chrono::nanoseconds> timeout) noexcept {
+  timespec relative{};
+  if (timeout) {
+    relative.tv_sec = timeout->count() / 1'000'000'000;
+    relative.tv_nsec = timeout->count() % 1'000'000'000;
+  }
+  const long result = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected,
+                              timeout ? &relative : nullptr, nullptr, 0);
+  return result == 0 || errno != ETIMEDOUT;
+}
+
+void call_futex_wake(const void* word, int count) noexcept {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
 void futex_wait(FutexWord& word, int expected, std::int64_t timeout_ns) noexcept {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const timespec timeout{.tv_sec = timeout_ns / kSecond, .tv_nsec = timeout_ns % kSecond};
-  // Every outcome (woken, value changed, time is up, interrupted) is answered by looking at the
-  // word again.
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &timeout, nullptr, 0);
+  // Every outcome is answered by looking at the word again.
+  (void)call_futex_wait(&word, static_cast<std::uint32_t>(expected),
+                        std::chrono::nanoseconds(timeout_ns));
 }
 
 void futex_wake_one(FutexWord& word) noexcept {
-  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  call_futex_wake(&word, 1);
 }
 
 }  // namespace ringo::detail

@@ -242,14 +242,19 @@ Runtime& Runtime::operator=(Runtime&& other) noexcept {
 }
 
 Runtime::~Runtime() {
-  if (handle_.shared_ == nullptr || is_shut_down_ || handle_.shared_->has_ended()) {
+  if (handle_.shared_ == nullptr) {
     return;
   }
-  RINGO_CHECK(
-      detail::thread_context.worker == nullptr,
-      "a Runtime was destroyed on a worker thread, where it would wait for itself: co_await "
-      "shutdown() first, or use shutdown_background()");
-  (void)handle_.shared_->end(std::nullopt);
+  if (!is_shut_down_ && !handle_.shared_->has_ended()) {
+    RINGO_CHECK(
+        detail::thread_context.worker == nullptr,
+        "a Runtime was destroyed on a worker thread, where it would wait for itself: co_await "
+        "shutdown() first, or use shutdown_background()");
+    (void)handle_.shared_->end(std::nullopt);
+  }
+  if (handle_.shared_->has_ended()) {
+    handle_.shared_->make_unknown();
+  }
 }
 
 ShutdownResult Runtime::shutdown_timeout(std::chrono::nanoseconds timeout) {

@@ -132,14 +132,14 @@ void RuntimeShared::make_known() {
   live.runtimes[this] = weak_from_this();
 }
 
-void RuntimeShared::unlist() noexcept {
+void RuntimeShared::make_unknown() noexcept {
   LiveRuntimes& live = live_runtimes();
   const MutexGuard guard(live.mutex);
   live.runtimes.erase(this);
 }
 
 RuntimeShared::~RuntimeShared() {
-  unlist();
+  make_unknown();
   if (watchdog_ != nullptr) {
     WatchdogThread::forget(*watchdog_);
   }
@@ -357,7 +357,6 @@ bool RuntimeShared::end(std::optional<std::chrono::nanoseconds> timeout) {
   }
   const bool is_complete = join_threads(timeout);
   if (is_complete) {
-    unlist();  // a thread that ends may keep this for a moment, but the runtime is gone
     has_ended_.store(true, std::memory_order_release);
   }
   return is_complete;

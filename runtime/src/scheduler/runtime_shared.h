@@ -95,8 +95,6 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
   /// A worker's way through phases 2 to 4.
   void shut_down_worker(Worker& worker) noexcept;
 
-  /// From now on what nobody fetches from its tasks is not reported to its handler.
-  void unlist() noexcept;
   [[nodiscard]] Result<void> start_threads();
   /// Waits until all worker threads have gone through shutdown. False: the time was up; the threads
   /// are left to themselves.
@@ -107,6 +105,9 @@ class RuntimeShared final : public Schedule, public std::enable_shared_from_this
 
   /// So that what is dropped elsewhere finds its handler. Once, when it is made.
   void make_known();
+  /// From now on it does not: the Runtime is gone, though a thread that ends, or a Handle, may keep
+  /// this. May be repeated.
+  void make_unknown() noexcept;
   void report_unhandled(const TaskHeader& task, std::exception_ptr exception) noexcept;
 
   void unpark_all() noexcept;

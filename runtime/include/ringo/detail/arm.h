@@ -98,7 +98,7 @@ class ArmBranch : public Branch {
  private:
   [[nodiscard]] bool has_own_index() const noexcept {
     // With no bits at all it has been opened in another branch.
-    return mask_ != 0 && index() != kSharedIndex && (mask_ >> index() & 1) != 0;
+    return index() != kSharedIndex && (mask_ >> index() & 1) != 0;
   }
 
   ArmBranch* parent_ = nullptr;  ///< null: the task's root, or what lies in it

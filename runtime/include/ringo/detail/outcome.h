@@ -19,6 +19,8 @@ namespace ringo::detail {
 
 struct Nothing {};
 
+class VoidOutcome;
+
 /// T may be void or a reference.
 template <class T>
 class Outcome {
@@ -65,6 +67,8 @@ class Outcome {
     }
     other.clear();
   }
+  void take_from(VoidOutcome& other) noexcept
+    requires(std::is_void_v<T>);
 
   [[nodiscard]] bool has_value() const noexcept { return state_ == State::kValue; }
   [[nodiscard]] bool has_exception() const noexcept { return state_ == State::kException; }
@@ -133,17 +137,21 @@ class VoidOutcome {
       std::rethrow_exception(take_exception());
     }
   }
-  void take_into(Outcome<void>& outcome) noexcept {
-    if (has_exception()) {
-      outcome.set_exception(take_exception());
-    } else {
-      outcome.set_value();
-    }
-  }
 
  private:
   std::exception_ptr exception_;
 };
+
+template <class T>
+void Outcome<T>::take_from(VoidOutcome& other) noexcept
+  requires(std::is_void_v<T>)
+{
+  if (other.has_exception()) {
+    set_exception(other.take_exception());
+  } else {
+    set_value();
+  }
+}
 
 /// What a coroutine leaves in its promise.
 template <class T>

@@ -100,11 +100,7 @@ struct CoroutineCell : OutputCell<T> {
   /// The body has ended. Always true. (Apart, since most polls do not come to it.)
   [[gnu::noinline]] bool end() noexcept {
     const std::coroutine_handle<Promise<T>> ended = release_body();
-    if constexpr (std::is_void_v<T>) {
-      ended.promise().outcome.take_into(this->output);
-    } else {
-      this->output.take_from(ended.promise().outcome);
-    }
+    this->output.take_from(ended.promise().outcome);
     destroy_frames(ended);
     return true;
   }
