@@ -2,7 +2,8 @@
 //
 // The mpsc channel's gate and queue, with blocks of two slots. Every value sent arrives once, in
 // its sender's order, and what the sender did before is visible with it; blocks are not freed under
-// a sender; the receiver sleeps only if it will be woken; the end is seen once, after everything.
+// a sender; the receiver sleeps only if it will be woken; the end is seen once, after everything. A
+// sender that waits and gives up has sent or has not, and no permit is lost or found.
 //
 // twin: RINGO_TWIN_RELAXED
 // twin: RINGO_TWIN_RELAXED_CLAIMS
@@ -12,6 +13,8 @@
 // twin: RINGO_TWIN_NO_BARRIER
 // twin: RINGO_TWIN_NO_RECEIVER_BARRIER
 // twin: RINGO_TWIN_NO_SECOND_LOOK
+// twin: RINGO_TWIN_SENDS_WITHOUT_THE_LOCK
+// twin: RINGO_TWIN_SENT_IS_GRANTED
 
 #ifdef RINGO_TWIN_RELAXED
 // Nobody publishes anything by a plain store.
@@ -81,12 +84,19 @@ class ModelChannel {
     MpscGate::Try result = gate.with_credit(1, [&] { return gate.try_send(claim); });
     if (result == MpscGate::Try::kNoPermits || result == MpscGate::Try::kOthersWait) {
       GateWaiter waiter;
+      Letter* value = &letter;
+      waiter.value = &value;
       result = gate.acquire_or_wait(waiter, task.branch(), 1);
       if (result == MpscGate::Try::kNoPermits) {
         do {
           task.sleep();
         } while (gate.is_waiting(waiter));
-        result = waiter.is_granted ? MpscGate::Try::kDone : MpscGate::Try::kClosed;
+        value = nullptr;
+        if (waiter.result == GateWaiter::Result::kSent) {
+          return true;
+        }
+        result = waiter.result == GateWaiter::Result::kGranted ? MpscGate::Try::kDone
+                                                               : MpscGate::Try::kClosed;
       }
       if (result == MpscGate::Try::kDone) {
         claim = gate.claim();
@@ -96,6 +106,22 @@ class ModelChannel {
       queue.publish(claim, &letter);
     }
     return result == MpscGate::Try::kDone;
+  }
+  /// Bounded: queues a sender, which gives up in the next moment. Whether it has sent.
+  bool send_or_give_up(Letter& letter, ModelTask& task) {
+    GateWaiter waiter;
+    Letter* value = &letter;
+    waiter.value = &value;
+    const MpscGate::Try result = gate.acquire_or_wait(waiter, task.branch(), 1);
+    bool is_granted = result == MpscGate::Try::kDone;
+    if (result == MpscGate::Try::kNoPermits) {
+      is_granted = gate.stop_waiting(waiter);
+      value = nullptr;
+    }
+    if (is_granted) {
+      give_back();
+    }
+    return waiter.result == GateWaiter::Result::kSent;
   }
   bool send_unbounded(Letter& letter) {
     MpscGate::Claim claim;
@@ -238,6 +264,61 @@ struct CloseModel : rl::test_suite<CloseModel, 3> {
   }
 };
 
+/// The channel is full, two wait to send and one of them gives up; the receiver takes what there
+/// is.
+struct GiveUpModel : rl::test_suite<GiveUpModel, 3> {
+  ModelChannel<1> channel;
+  ModelTask tasks[3];
+  Letter first;
+  Letter letters[2];
+  bool was_sent[2] = {};
+  bool has_seen[2] = {};
+
+  void before() {
+    for (ModelTask& task : tasks) {
+      task.open();
+    }
+    first.text.set(0);
+    RL_ASSERT(channel.send(first, tasks[2]));
+  }
+  void after() {
+    for (int which = 0; which < 2; ++which) {
+      RL_ASSERT(has_seen[which] == was_sent[which]);
+    }
+    RL_ASSERT(channel.gate.free_permits() == 1);
+    for (ModelTask& task : tasks) {
+      task.close();
+    }
+  }
+
+  void thread(unsigned index) {
+    if (index == 2) {
+      RL_ASSERT(channel.receive(tasks[2]) == &first);
+      while (!has_seen[1]) {
+        const Letter* const letter = channel.receive(tasks[2]);
+        RL_ASSERT(letter != nullptr);
+        const auto which = static_cast<std::size_t>(letter - letters);
+        RL_ASSERT(letter->text.get() == static_cast<int>(which) + 1);
+        RL_ASSERT(!has_seen[which]);
+        has_seen[which] = true;
+      }
+      // What was sent before the other gave up, and is behind.
+      while (channel.queue.has_ready()) {
+        RL_ASSERT(channel.receive(tasks[2]) == &letters[0]);
+        RL_ASSERT(!has_seen[0]);
+        has_seen[0] = true;
+      }
+      return;
+    }
+    letters[index].text.set(static_cast<int>(index) + 1);
+    if (index == 0) {
+      was_sent[0] = channel.send_or_give_up(letters[0], tasks[0]);
+    } else {
+      was_sent[1] = channel.send(letters[1], tasks[1]);
+    }
+  }
+};
+
 /// The receiver takes two values out; two who learn of that try to send, and find room for both.
 struct TryModel : rl::test_suite<TryModel, 3> {
   ModelChannel<2> channel;
@@ -295,6 +376,9 @@ int main() {
     return failed;
   }
   if (const int failed = ringo::model::run<TryModel>(100'000, 0); failed != 0) {
+    return failed;
+  }
+  if (const int failed = ringo::model::run<GiveUpModel>(100'000, 0); failed != 0) {
     return failed;
   }
   return ringo::model::run<CloseModel>(100'000, 0);

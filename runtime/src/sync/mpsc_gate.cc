@@ -132,7 +132,19 @@ void MpscGate::hand_over(GateWaiter& waiter, WakeList& woken) noexcept {
   }
 }
 
-std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
+void MpscGate::send_for(const GateWaiter& waiter, std::uint32_t position,
+                        const GatePublisher& publisher) noexcept {
+#ifdef RINGO_TWIN_SENDS_WITHOUT_THE_LOCK
+  mutex_.unlock();
+#endif
+  publisher.publish(publisher.queue, position, waiter.value);
+#ifdef RINGO_TWIN_SENDS_WITHOUT_THE_LOCK
+  mutex_.lock();
+#endif
+}
+
+std::uint64_t MpscGate::grant(std::size_t returned, const GatePublisher* publisher,
+                              WakeList& woken) noexcept {
   // relaxed: what permits and their takers must see is ordered by the changes below, and where the
   // word does not change by the waiter's wake.
   std::uint64_t word = word_.load(std::memory_order_relaxed);
@@ -146,16 +158,24 @@ std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
     }
     const std::size_t passed_on = std::min(returned, first->needed);
     returned -= passed_on;
-    std::uint64_t taken = (first->needed - passed_on) * kPermit;
+    std::uint64_t change = (passed_on - first->needed) * kPermit;
     waiters_.remove(*first);
     if (waiters_.empty()) {
-      taken += clear_has_waiters();  // G2
+      change -= clear_has_waiters();  // G2
     }
-    if (taken != 0) {
+    const bool is_sent = publisher != nullptr && first->value != nullptr;  // G8
+    if (is_sent) {
+      change += kClaim;
+    }
+    if (change != 0) {
       // acq_rel: as in try_send(), on behalf of the waiter. G1: nobody else takes permits.
-      word = word_.fetch_sub(taken, std::memory_order_acq_rel) - taken;
+      word = word_.fetch_add(change, std::memory_order_acq_rel);
+      if (is_sent) {
+        send_for(*first, State(word).claimed(), *publisher);
+      }
+      word += change;
     }
-    first->is_granted = true;
+    first->result = is_sent ? GateWaiter::Result::kSent : GateWaiter::Result::kGranted;
     hand_over(*first, woken);
   }
   if (returned != 0) {
@@ -168,12 +188,13 @@ std::uint64_t MpscGate::grant(std::size_t returned, WakeList& woken) noexcept {
   return word;
 }
 
-MpscGate::State MpscGate::serve_waiters(std::size_t returned) noexcept {
+MpscGate::State MpscGate::serve_waiters(std::size_t returned,
+                                        const GatePublisher* publisher) noexcept {
   WakeList woken;
   std::uint64_t word = 0;
   {
     const MutexGuard guard(mutex_);
-    word = grant(returned, woken);
+    word = grant(returned, publisher, woken);
   }
   woken.schedule_all();
   return State(word);
@@ -189,10 +210,14 @@ bool MpscGate::stop_waiting(GateWaiter& waiter) noexcept {
       if (waiters_.empty()) {
         word_.fetch_and(~clear_has_waiters(), std::memory_order_acq_rel);  // G2
       } else {
-        (void)grant(0, woken);  // it may have been the big one that held the others up
+        (void)grant(0, nullptr, woken);  // it may have been the big one that held the others up
       }
     } else {
-      is_granted = waiter.is_granted;
+#ifdef RINGO_TWIN_SENT_IS_GRANTED
+      is_granted = waiter.result != GateWaiter::Result::kClosed;
+#else
+      is_granted = waiter.result == GateWaiter::Result::kGranted;
+#endif
     }
   }
   woken.schedule_all();

@@ -321,7 +321,11 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
       return wait_.poll(channel_->gate, 1);
     }
   }
-  bool enlist(Branch& branch) noexcept { return wait_.enlist(channel_->gate, 1, branch); }
+  bool enlist(Branch& branch) noexcept {
+    // In an arm that another may win, what is cancelled must not have been sent.
+    return wait_.enlist(channel_->gate, 1, branch,
+                        ringo::detail::is_root(branch) ? &value_ : nullptr);
+  }
   bool is_ended() noexcept { return wait_.is_ended(channel_->gate); }
   std::expected<void, SendError<T>> await_resume() {
     if (!wait_.is_used()) [[unlikely]] {

@@ -33,6 +33,9 @@
 //   G7  credited_ changes under the lock, after the word, and in a closed channel not at all. So
 //       who reads credited_, the word and returned, in this order, and finds nothing to credit, has
 //       seen all permits that were free when it read the word.
+//   G8  What a queued waiter is going to send belongs to the holder of the lock. A receiver that
+//       makes room sends it: with the permit it claims the place, and fills it. So the task need
+//       not run for the receiver to go on, and when it runs, an answer may be there already.
 //
 // The word and what changes with it are on a line of their own, and so is GateReceiver with what
 // else the receiver writes.
@@ -66,13 +69,24 @@ struct GateReceiver {
   Atomic<bool> has_waiters{false};
 };
 
+/// How the receiver fills a place that it has claimed for a waiter (G8).
+struct GatePublisher {
+  void (*publish)(void* queue, std::uint32_t position, void* value) noexcept;
+  void* queue;
+};
+
 /// A sender that waits for permits, in its awaiter. Changed under the gate's lock; see G4.
 struct GateWaiter : ListNode {
+  /// Granted: the permits are the waiter's. Sent: its value is in the queue, and the permit that
+  /// value's.
+  enum class Result : std::uint8_t { kClosed, kGranted, kSent };
+
   GateWaiter() = default;
 
   Branch* branch = nullptr;
   std::size_t needed = 0;
-  bool is_granted = false;            ///< the permits are the waiter's
+  void* value = nullptr;              ///< what it will send, if the receiver may do that for it
+  Result result = Result::kClosed;    ///< when it is not queued any more
   Plain<bool> is_handed_over{false};  ///< it is not queued any more
 };
 
@@ -199,20 +213,22 @@ class MpscGate {
     // relaxed: a look saves what waiters are given from passing through the word. G1 counts on the
     // look below.
     if ((word_.load(std::memory_order_relaxed) & kHasWaiters) != 0) [[unlikely]] {
-      return serve_waiters(count);
+      return serve_waiters(count, nullptr);
     }
     // release: pairs with try_send(). acquire: the channel may end by this.
     const std::uint64_t old = word_.fetch_add(count * kPermit, std::memory_order_acq_rel);
     if ((old & kHasWaiters) != 0) [[unlikely]] {
-      (void)serve_waiters(0);
+      (void)serve_waiters(0, nullptr);
     }
     return State(old + count * kPermit);
   }
-  /// The receiver: gives back the permits of what it has taken out, to waiters first.
-  void give_room(GateReceiver& receiver, std::size_t count) noexcept {
+  /// The receiver: gives back the permits of what it has taken out, to waiters first. G8, unless
+  /// there is no publisher.
+  void give_room(GateReceiver& receiver, std::size_t count,
+                 const GatePublisher* publisher) noexcept {
     // relaxed: as in release().
     if (receiver.has_waiters.load(std::memory_order_relaxed)) [[unlikely]] {
-      (void)serve_waiters(count);
+      (void)serve_waiters(count, publisher);
       return;
     }
     // relaxed: our own. release: who takes the permits sees what we did before.
@@ -220,18 +236,19 @@ class MpscGate {
     store_before_barrier(receiver.returned, before + count);  // G6
     // relaxed: the lock orders the rest.
     if (receiver.has_waiters.load(std::memory_order_relaxed)) [[unlikely]] {
-      (void)serve_waiters(0);
+      (void)serve_waiters(0, publisher);
     }
   }
 
-  /// Acquires, or queues the waiter. kNoPermits: it is queued, and woken when it is granted or the
-  /// channel is closed.
+  /// Acquires, or queues the waiter. kNoPermits: it is queued, and woken when it is granted, its
+  /// value has been sent, or the channel is closed.
   [[nodiscard]] Try acquire_or_wait(GateWaiter& waiter, Branch& branch, std::size_t count) noexcept;
   /// After a wake: whether it is still queued.
   [[nodiscard]] bool is_waiting(GateWaiter& waiter) noexcept {
     return !waiter.is_handed_over.get() && is_queued(waiter);
   }
-  /// Ends a wait. True: the waiter had been granted what it needed, and it is the caller's.
+  /// Ends a wait. True: the waiter had been granted what it needed, and it is the caller's. False:
+  /// it had not, or the channel is closed, or its value has been sent.
   [[nodiscard]] bool stop_waiting(GateWaiter& waiter) noexcept;
 
   /// Fails all waiters, and all who come. Permits can still be given back or used. Returns the
@@ -308,11 +325,15 @@ class MpscGate {
   std::uint64_t clear_has_waiters() noexcept RINGO_REQUIRES(mutex_);
 
   /// Grants under the lock, and wakes. Returns as release().
-  State serve_waiters(std::size_t returned) noexcept;
+  State serve_waiters(std::size_t returned, const GatePublisher* publisher) noexcept;
   /// Grants from the queue's front what there is in the word, and beside it, which goes first, what
-  /// is not credited and `returned` permits; what is left of these goes to the word. Returns the
-  /// word as far as it is known.
-  std::uint64_t grant(std::size_t returned, WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  /// is not credited and `returned` permits; what is left of these goes to the word. G8, if there
+  /// is a publisher. Returns the word as far as it is known.
+  std::uint64_t grant(std::size_t returned, const GatePublisher* publisher,
+                      WakeList& woken) noexcept RINGO_REQUIRES(mutex_);
+  /// G8.
+  void send_for(const GateWaiter& waiter, std::uint32_t position,
+                const GatePublisher& publisher) noexcept RINGO_REQUIRES(mutex_);
   [[nodiscard]] bool is_queued(GateWaiter& waiter) noexcept;
   static void hand_over(GateWaiter& waiter, WakeList& woken) noexcept;
 
@@ -340,8 +361,10 @@ class GateWait {
   }
 
   bool poll(MpscGate& gate, std::size_t count) noexcept { return settle(gate.try_acquire(count)); }
-  bool enlist(MpscGate& gate, std::size_t count, Branch& branch) noexcept {
+  /// `value`: see GateWaiter.
+  bool enlist(MpscGate& gate, std::size_t count, Branch& branch, void* value = nullptr) noexcept {
     std::construct_at(&waiter_);
+    waiter_.value = value;
     state_ = State::kWaiting;
     return !settle(gate.acquire_or_wait(waiter_, branch, count));
   }
@@ -349,7 +372,7 @@ class GateWait {
     if (gate.is_waiting(waiter_)) {
       return false;
     }
-    state_ = waiter_.is_granted ? State::kAcquired : State::kClosed;
+    state_ = state_after(waiter_.result);
     return true;
   }
 
@@ -377,6 +400,17 @@ class GateWait {
  private:
   enum class State : std::uint8_t { kIdle, kWaiting, kAcquired, kClosed, kUsed };
 
+  static State state_after(GateWaiter::Result result) noexcept {
+    switch (result) {
+      case GateWaiter::Result::kClosed:
+        return State::kClosed;
+      case GateWaiter::Result::kGranted:
+        return State::kAcquired;
+      case GateWaiter::Result::kSent:
+        return State::kUsed;
+    }
+    std::unreachable();
+  }
   bool settle(MpscGate::Try result) noexcept {
     if (result == MpscGate::Try::kNoPermits || result == MpscGate::Try::kOthersWait) {
       return false;

@@ -127,7 +127,12 @@ class MpscQueue {
   /// Consumer: gives back the room of so many values that it has taken out.
   void give_room(std::size_t count) noexcept {
     if (MpscGate* gate = receiver_.bounded_gate; gate != nullptr) {
-      gate->give_room(receiver_, count);
+      if constexpr (std::is_nothrow_move_constructible_v<T>) {
+        const GatePublisher publisher{&MpscQueue::publish_for, this};
+        gate->give_room(receiver_, count, &publisher);
+      } else {
+        gate->give_room(receiver_, count, nullptr);  // what moving it throws is its sender's
+      }
     }
   }
 
@@ -173,6 +178,12 @@ class MpscQueue {
     Atomic<std::uint8_t> states[kSlots] = {};
     alignas(T) std::byte storage[kSlots * sizeof(T)];
   };
+
+  /// The consumer, for a sender that waits: a GatePublisher's.
+  static void publish_for(void* queue, std::uint32_t position, void* value) noexcept {
+    static_cast<MpscQueue*>(queue)->publish({.position = position},
+                                            std::move(*static_cast<T*>(value)));
+  }
 
   void wake_if(MpscGate::Claim claim) noexcept {
     if (claim.must_wake) [[unlikely]] {

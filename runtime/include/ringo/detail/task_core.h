@@ -259,6 +259,12 @@ inline void release(TaskHeader& task) noexcept {
   }
 }
 
+/// Whether nothing can end the branch's wait early but the end of its task (abort, shutdown). What
+/// an arm waits for may be dropped because another arm has won.
+inline bool is_root(const Branch& branch) noexcept {
+  return &branch == &branch.task().root;
+}
+
 /// Marks the branch that a word names as woken.
 inline void mark_ready(TaskHeader& task, unsigned index) noexcept {
   if (index != 0) {

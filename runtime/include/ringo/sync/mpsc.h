@@ -25,7 +25,8 @@
 // received. A block that cannot be had is the end of the program.
 //
 // Values: moving one may throw. Then the send or receive does, and has not happened: the value is
-// still with the sender's caller, or is still the next.
+// still with the sender's caller, or is still the next. A move constructor must not use the
+// channel, which may be locked.
 //
 // Thread safety: a Sender may be copied to any thread, one copy is used by one thread at a time as
 // far as assignment goes; sending is safe from any thread. The Receiver is one owner's.
@@ -161,8 +162,12 @@ class Sender : public detail::SenderBase<T> {
   /// Waits for room, first come first served, and sends. Errors: SendError with the value if the
   /// receiver has gone. Success does not prove that the value will be looked at.
   ///
+  /// For a task that waits here, and not in an arm of a select or a timeout, the receiver that
+  /// makes room sends (as a receive in Go), so the value may arrive before the task runs again.
+  ///
   /// Cancel safety: if it is cancelled the value is destroyed and was surely not sent; the place in
-  /// the queue is lost. reserve() keeps the value out of it. Requires: the sender lives meanwhile.
+  /// the queue is lost. reserve() keeps the value out of it. An abort of the task that comes after
+  /// room was made for it finds the value sent. Requires: the sender lives meanwhile.
   [[nodiscard]] detail::SendAwaiter<T> send(T value) const {
     return detail::SendAwaiter<T>(this->channel(), std::move(value));
   }
