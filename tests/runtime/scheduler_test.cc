@@ -300,6 +300,55 @@ CO_TEST(Scheduler, MoreTasksThanTheLocalQueueHolds) {
   CO_ASSERT_EQ(ended.load(), 257 * 4);
 }
 
+// Behind 8,192 others a task's memory is fetched before it runs: tasks that have not begun, from
+// inside and outside, and those that wait on the root and in an arm.
+TEST(Scheduler, MoreTasksThanTheCachesHold) {
+  constexpr std::size_t kTasks = 20'000;
+  for (const bool is_current_thread : {true, false}) {
+    Runtime runtime = testing_support::build_runtime(
+        is_current_thread ? Builder::current_thread() : Builder::multi_thread().worker_threads(1));
+    const auto works = [](Gate& gate, std::size_t i) -> Task<std::size_t> {
+      if (i % 3 == 1) {
+        co_await yield_now();
+      } else if (i % 3 == 2) {
+        co_await time::timeout(1h, yield_now());
+      }
+      co_await gate.passed();
+      co_await time::sleep(Duration(static_cast<std::int64_t>(i % 7) * 1000));
+      co_return i;
+    };
+    // Twice, so that the second time the blocks come out of the pool's store.
+    for (int round = 0; round < 2; ++round) {
+      Gate gate;
+      std::vector<JoinHandle<std::size_t>> handles;
+      handles.reserve(2 * kTasks);
+      for (std::size_t i = 0; i < kTasks; ++i) {
+        handles.push_back(runtime.spawn(works(gate, i)));
+      }
+      const auto spawns = [&]() -> Task<std::size_t> {
+        for (std::size_t i = 0; i < kTasks; ++i) {
+          handles.push_back(spawn(works(gate, i)));
+        }
+        const std::size_t depth = runtime.metrics().injection_queue_depth;
+        co_await yield_now();
+        gate.open();
+        co_return depth;
+      };
+      const auto joins = [&]() -> Task<std::size_t> {
+        JoinHandle<std::size_t> spawner = spawn(spawns());
+        const JoinResult<std::size_t> depth = co_await spawner;
+        std::size_t sum = 0;
+        for (JoinHandle<std::size_t>& handle : handles) {
+          sum += (co_await handle).value();
+        }
+        EXPECT_EQ(sum, kTasks * (kTasks - 1));
+        co_return depth.value();
+      };
+      EXPECT_GE(runtime.block_on(joins()), 8192U) << "the test shows nothing";
+    }
+  }
+}
+
 TEST(Scheduler, CountsWhatItDoes) {
   Runtime runtime = testing_support::current_thread_runtime();
   const auto works = []() -> Task<void> {

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/prefetch.h"
+
 namespace ringo::detail {
 
 // Cells are aligned to 64 bytes, frames to what operator new gives.
@@ -81,6 +83,27 @@ std::unique_ptr<Batch> take_from_store(std::size_t size_class) noexcept {
   return batch;
 }
 
+/// Of each class, the bytes of the batches taken since the last was given up. The store's youngest
+/// batch goes first, so that much at least was used since these blocks were.
+thread_local constinit std::array<std::size_t, FrameCache::kClasses> bytes_since_spill{};
+
+/// Has a batch of blocks on their way from memory, if they have left the nearer caches by now. What
+/// has not would only push others out.
+void fetch_if_cold(std::size_t size_class, const Batch& batch) noexcept {
+  constexpr std::size_t kNearCache = 2 * 1024 * 1024;
+  const std::size_t block_size = size_class * kFrameStep;
+  std::size_t& bytes = bytes_since_spill[size_class];
+  if (bytes < kNearCache) {
+    bytes += batch.count * block_size;
+    return;
+  }
+  for (std::size_t i = batch.count; i > 0; --i) {  // as they will be allocated
+    for (std::size_t line = 0; line < block_size; line += 64) {
+      prefetch_to_write(batch.blocks[i - 1], static_cast<std::ptrdiff_t>(line));
+    }
+  }
+}
+
 constexpr std::align_val_t kStackAlignment{kFrameStackBytes};
 
 /// Returns a thread's blocks to the store when it ends. Armed by the thread's first stack.
@@ -135,6 +158,7 @@ void* refill_frames(std::size_t size_class) {
   if (const std::unique_ptr<Batch> batch = take_from_store(size_class)) {
     RINGO_CHECK(batch->count != 0, "a batch of no free blocks was stored");
     top = std::copy_n(batch->blocks.begin(), batch->count, top);
+    fetch_if_cold(size_class, *batch);
   } else {
     cut_slab(size_class);
   }
@@ -146,6 +170,7 @@ void spill_frames(std::size_t size_class) noexcept {
   void**& top = frame_cache.top[size_class];
   void** const bottom = top - kMaxCachedFrames;
   put_into_store(size_class, bottom, kBatch);
+  bytes_since_spill[size_class] = 0;
   top = std::copy(bottom + kBatch, top, bottom);
 }
 

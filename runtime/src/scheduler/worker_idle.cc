@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/prefetch.h"
 #include "scheduler/blocking_pool.h"
 #include "scheduler/injection_queue.h"
 #include "scheduler/runtime_shared.h"
@@ -24,6 +25,30 @@
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
+
+namespace {
+
+/// Behind so many others a task has left the nearer caches: with their frames they fill more than
+/// two megabytes.
+constexpr std::size_t kColdInjected = 8192;
+
+/// Has the frame that a queued task goes on with on its way from memory.
+void fetch_frame(const TaskHeader& task) noexcept {
+  constexpr std::ptrdiff_t kLine = 64;
+  if (task.root.leaf != nullptr) {
+    // It lies in the frame that goes on, most often in the third line at most.
+    for (std::ptrdiff_t line = -2; line < 2; ++line) {
+      prefetch_to_write(task.root.leaf, line * kLine);
+    }
+  } else if (task.kind->first_frame != nullptr) {
+    const void* const frame = task.kind->first_frame(task);
+    for (std::ptrdiff_t line = 0; line < 4; ++line) {
+      prefetch_to_write(frame, line * kLine);
+    }
+  }
+}
+
+}  // namespace
 
 // --- looking for work -------------------------------------------------------------------------
 
@@ -42,10 +67,14 @@ TaskHeader* Worker::take_injected() noexcept {
   }
   // A fair share, and no more than fits.
   const std::size_t free = kLocalQueueCapacity - queue_.length();
-  const std::size_t share =
+  const std::size_t fair =
       std::min({length / shared_.workers().size() + 1, free, std::size_t{kLocalQueueCapacity / 2}});
+  const std::size_t share = std::max<std::size_t>(fair, 1);
+  if (is_alone_ && length >= kColdInjected) {
+    injection.fetch_first(share, fetch_frame);
+  }
   TaskHeader* first = nullptr;
-  injection.pop_many(std::max<std::size_t>(share, 1), [this, &first](TaskHeader& task) {
+  injection.pop_many(share, [this, &first](TaskHeader& task) {
     if (first == nullptr) {
       first = &task;
       adopt_injected(task);
@@ -97,6 +126,12 @@ TaskHeader* Worker::steal() noexcept {
 void Worker::fire_timers(std::int64_t system_now_ns) noexcept {
   WakeList woken;
   wheel_->advance(shared_.clock().at(system_now_ns), woken);
+  // When they end they leave the list of their owner, where nobody has asked for their neighbours.
+  woken.for_each([this](const TaskHeader& task) {
+    if (task.owner == &owned_) {
+      OwnedTasks::fetch_neighbours(task);
+    }
+  });
 }
 
 void Worker::poll_driver() {

@@ -7,6 +7,8 @@
 
 #include <ringo/detail/assert.h>
 
+#include <array>
+
 namespace ringo::detail {
 
 /// Base of a list element. Moving is allowed only while it is in no list.
@@ -60,6 +62,12 @@ class IntrusiveList {
     node.previous_->next_ = node.next_;
     node.next_->previous_ = node.previous_;
     node.next_ = node.previous_ = nullptr;
+  }
+
+  /// What remove() writes to beside the element: for those who fetch it from memory.
+  [[nodiscard]] static std::array<const void*, 2> neighbours(const T& element) noexcept {
+    const ListNode& node = element;
+    return {node.previous_, node.next_};
   }
 
   /// Puts `fresh` in the place of `element`.

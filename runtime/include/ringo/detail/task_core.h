@@ -69,6 +69,9 @@ struct TaskKind {
   void (*destroy)(TaskHeader&) noexcept;
   /// The task's name; null for those that have none, who so pay nothing for it.
   std::string_view (*name)(const TaskHeader&) noexcept = nullptr;
+  /// The outermost frame of a task that has not ended, which its first poll resumes: for those who
+  /// fetch it from memory. Null: there is none.
+  const void* (*first_frame)(const TaskHeader&) noexcept = nullptr;
 };
 
 inline constexpr unsigned kMaxBranchIndex = 63;
@@ -432,6 +435,14 @@ class WakeList {
   void add_cancelled(TaskHeader& task) noexcept {
     if (task.state.cancel()) {
       append(task);
+    }
+  }
+
+  /// Those that schedule_all() would schedule.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const TaskHeader* task = head_; task != nullptr; task = task->queue_next) {
+      visit(*task);
     }
   }
 
