@@ -438,11 +438,12 @@ class WakeList {
     }
   }
 
-  /// Those that schedule_all() would schedule.
+  /// The first `most` of those that schedule_all() would schedule.
   template <class Visit>
-  void for_each(Visit visit) const {
-    for (const TaskHeader* task = head_; task != nullptr; task = task->queue_next) {
+  void visit_first(std::size_t most, Visit visit) const {
+    for (const TaskHeader* task = head_; task != nullptr && most != 0; task = task->queue_next) {
       visit(*task);
+      --most;
     }
   }
 
