@@ -349,6 +349,40 @@ TEST(UnhandledException, ReachesTheHandlerUntilTheRuntimeIsDestroyed) {
   }
 }
 
+// Whoever drops the handle: a destroyed runtime has no handler, and nobody else's is asked.
+TEST(UnhandledException, OfADestroyedRuntimeIsNobodyElses) {
+  Unhandled own;
+  Unhandled other;
+  Runtime second = testing_support::build_runtime(
+      Builder::current_thread().on_unhandled_exception(other.handler()));
+  std::optional<Runtime> first = testing_support::build_runtime(
+      Builder::multi_thread().worker_threads(1).on_unhandled_exception(own.handler()));
+  std::vector<JoinHandle<void>> handles;
+  handles.push_back(first->spawn(throws("one")));
+  handles.push_back(first->spawn(throws("two")));
+  handles.push_back(first->spawn_blocking([] { throw std::runtime_error("three"); }));
+  for (const JoinHandle<void>& handle : handles) {
+    while (!handle.is_finished()) {
+      std::this_thread::yield();
+    }
+  }
+  const ringo::Handle::EnterGuard entered = first->enter();
+  first.reset();
+  testing::internal::CaptureStderr();
+  handles.erase(handles.begin());
+  const auto drops = [](std::vector<JoinHandle<void>>& dropped) -> Task<void> {
+    dropped.clear();
+    co_return;
+  };
+  second.block_on(drops(handles));
+  const std::string printed = testing::internal::GetCapturedStderr();
+  EXPECT_NE(printed.find("one"), std::string::npos);
+  EXPECT_NE(printed.find("two"), std::string::npos);
+  EXPECT_NE(printed.find("three"), std::string::npos);
+  EXPECT_EQ(own.count(), 0U);
+  EXPECT_EQ(other.count(), 0U);
+}
+
 TEST(UnhandledException, FetchedOneIsNotReported) {
   Unhandled unhandled;
   {

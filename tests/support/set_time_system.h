@@ -89,6 +89,7 @@ class SetTimeRuntime {
       throw std::runtime_error(opened.error().message());
     }
     shared_->note_driver_thread();
+    shared_->make_known();
   }
   SetTimeRuntime(const SetTimeRuntime&) = delete;
   SetTimeRuntime& operator=(const SetTimeRuntime&) = delete;

@@ -4,6 +4,8 @@
 // it; but not for an arm of a select, whose value is surely not sent if another arm wins.
 
 #include <ringo/cancellation_token.h>
+#include <ringo/generator.h>
+#include <ringo/join_all.h>
 #include <ringo/result.h>
 #include <ringo/select.h>
 #include <ringo/spawn.h>
@@ -169,6 +171,75 @@ CO_TEST_PAUSED(MpscWaitingSend, ThatLosesASelectWasSurelyNotSent) {
   const JoinResult<std::size_t> sent = co_await wins;
   CO_ASSERT_EQ(sent.value(), 1U);
   CO_ASSERT_TRUE(rx.try_recv().has_value());
+}
+
+CO_TEST_PAUSED(MpscWaitingSend, OfATaskThatWasAbortedBeforeIsNotDone) {
+  auto [tx, rx] = mpsc::channel<int>(1);
+  CO_ASSERT_TRUE(tx.try_send(0).has_value());
+  JoinHandle<bool> first = spawn(sends(tx, 1));
+  co_await let_others_run();
+  JoinHandle<bool> second = spawn(sends(tx, 2));
+  co_await let_others_run();
+  // Before it runs, and so is still in the queue.
+  first.abort();
+  CO_ASSERT_EQ(rx.try_recv().value(), 0);
+  CO_ASSERT_EQ(rx.try_recv().error(), TryRecvError::kEmpty);
+  const JoinResult<bool> aborted = co_await first;
+  CO_ASSERT_TRUE(aborted.error().is_cancelled());
+  const std::optional<int> next = co_await rx.recv();
+  CO_ASSERT_EQ(next, 2) << "whose turn it was then";
+  const JoinResult<bool> sent = co_await second;
+  CO_ASSERT_TRUE(sent.value());
+}
+
+CO_TEST_PAUSED(MpscWaitingSend, ThatLosesARaceOfManyWasSurelyNotSent) {
+  auto [tx, rx] = mpsc::channel<int>(1);
+  CO_ASSERT_TRUE(tx.try_send(0).has_value());
+  const CancellationToken token;
+  const auto waits = [](CancellationToken cancelled) -> Task<bool> {
+    co_await cancelled.cancelled();
+    co_return false;
+  };
+  const auto races = [&waits](mpsc::Sender<int> sender, CancellationToken cancelled) -> Task<bool> {
+    std::vector<Task<bool>> tasks;
+    tasks.push_back(waits(std::move(cancelled)));
+    tasks.push_back(sends(std::move(sender), 1));
+    auto winner = co_await race_all(std::move(tasks));
+    co_return winner.value;
+  };
+  JoinHandle<bool> racer = spawn(races(tx, token));
+  co_await let_others_run();
+  token.cancel();
+  CO_ASSERT_EQ(rx.try_recv().value(), 0);
+  const JoinResult<bool> sent = co_await racer;
+  CO_ASSERT_FALSE(sent.value());
+  CO_ASSERT_EQ(rx.try_recv().error(), TryRecvError::kEmpty);
+  CO_ASSERT_EQ(tx.capacity(), 1U);
+}
+
+Generator<int> sends_and_yields(mpsc::Sender<int> sender) {
+  (void)co_await sender.send(1);
+  co_yield 1;
+}
+
+CO_TEST_PAUSED(MpscWaitingSend, OfAGeneratorThatIsDroppedWasSurelyNotDone) {
+  auto [tx, rx] = mpsc::channel<int>(1);
+  CO_ASSERT_TRUE(tx.try_send(0).has_value());
+  const CancellationToken token;
+  const auto takes_unless = [](mpsc::Sender<int> sender,
+                               CancellationToken cancelled) -> Task<std::size_t> {
+    Generator<int> numbers = sends_and_yields(std::move(sender));
+    auto won = co_await select(biased, cancelled.cancelled(), numbers.next());
+    co_return won.index();
+  };
+  JoinHandle<std::size_t> loses = spawn(takes_unless(tx, token));
+  co_await let_others_run();
+  token.cancel();
+  CO_ASSERT_EQ(rx.try_recv().value(), 0);
+  const JoinResult<std::size_t> winner = co_await loses;
+  CO_ASSERT_EQ(winner.value(), 0U);
+  CO_ASSERT_EQ(rx.try_recv().error(), TryRecvError::kEmpty);
+  CO_ASSERT_EQ(tx.capacity(), 1U);
 }
 
 CO_TEST_PAUSED(MpscWaitingSend, OfAThreadIsDoneForItToo) {

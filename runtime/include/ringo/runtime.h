@@ -348,8 +348,8 @@ class Builder {
   Builder& start_paused();
   /// What happens to an exception that leaves a detached task. The default writes it to stderr with
   /// the task's spawn site. Called on the thread that ran the task or, if it had a handle when it
-  /// ended, on the one that drops that; must not throw. Not called any more once the Runtime has
-  /// been destroyed and all of it has ended (what is dropped later is written to stderr).
+  /// ended, on the one that drops that; must not throw. Once the Runtime has been
+  /// destroyed, and its shutdown was complete, what is dropped later is written to stderr instead.
   Builder& on_unhandled_exception(std::function<void(const UnhandledException&)> handler);
   /// And what follows. Default kReport.
   Builder& after_unhandled_exception(OnUnhandledException action);

@@ -83,8 +83,8 @@ std::unique_ptr<Batch> take_from_store(std::size_t size_class) noexcept {
   return batch;
 }
 
-/// Of each class, the bytes of the batches taken since the last was given up. The store's youngest
-/// batch goes first, so that much at least was used since these blocks were.
+/// Of each class, the bytes of the batches taken since this thread last gave one up. The store's
+/// youngest batch goes first, so that much was used since these blocks were, or by other threads.
 thread_local constinit std::array<std::size_t, FrameCache::kClasses> bytes_since_spill{};
 
 /// Has a batch of blocks on their way from memory, if they have left the nearer caches by now. What
@@ -97,7 +97,9 @@ void fetch_if_cold(std::size_t size_class, const Batch& batch) noexcept {
     bytes += batch.count * block_size;
     return;
   }
-  for (std::size_t i = batch.count; i > 0; --i) {  // as they will be allocated
+  // As they will be allocated, and no more than the second-level cache has room for.
+  std::size_t left = kMaxSlabBytes / block_size;
+  for (std::size_t i = batch.count; i > 0 && left > 0; --i, --left) {
     for (std::size_t line = 0; line < block_size; line += 64) {
       prefetch_to_write(batch.blocks[i - 1], static_cast<std::ptrdiff_t>(line));
     }

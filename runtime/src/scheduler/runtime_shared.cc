@@ -581,14 +581,10 @@ std::uint64_t current_task_id() noexcept {
 }
 
 void report_unhandled_exception(const TaskHeader& task, std::exception_ptr exception) noexcept {
-  RuntimeShared* runtime = thread_context.runtime;
-  std::shared_ptr<RuntimeShared> own;
-  if (runtime != task.home) {
-    own = runtime_at(task.home);
-    if (own != nullptr) {
-      runtime = own.get();
-    }  // else the current one's, if any: it is of a LocalSet
-  }
+  const std::shared_ptr<RuntimeShared> own = runtime_at(task.home);
+  // A LocalSet's task (spawned, but no worker's) goes to the runtime that it is dropped in.
+  const bool is_in_local_set = own == nullptr && task.owner == nullptr && task.kind->is_spawned;
+  RuntimeShared* const runtime = is_in_local_set ? thread_context.runtime : own.get();
   if (runtime != nullptr) {
     runtime->report_unhandled(task, std::move(exception));
   } else {

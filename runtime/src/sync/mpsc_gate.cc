@@ -163,7 +163,8 @@ std::uint64_t MpscGate::grant(std::size_t returned, const GatePublisher* publish
     if (waiters_.empty()) {
       change -= clear_has_waiters();  // G2
     }
-    const bool is_sent = publisher != nullptr && first->value != nullptr;  // G8
+    const bool is_sent = publisher != nullptr && first->value != nullptr &&
+                         !first->branch->task().state.is_cancelled();  // G8
     if (is_sent) {
       change += kClaim;
     }

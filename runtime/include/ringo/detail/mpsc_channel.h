@@ -29,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -324,7 +325,7 @@ class SendAwaiter final : public LeafAwaiter<SendAwaiter<T>> {
   bool enlist(Branch& branch) noexcept {
     // In an arm that another may win, what is cancelled must not have been sent.
     return wait_.enlist(channel_->gate, 1, branch,
-                        ringo::detail::is_root(branch) ? &value_ : nullptr);
+                        ringo::detail::is_spawned_task(branch) ? std::addressof(value_) : nullptr);
   }
   bool is_ended() noexcept { return wait_.is_ended(channel_->gate); }
   std::expected<void, SendError<T>> await_resume() {

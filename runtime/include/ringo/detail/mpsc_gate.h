@@ -34,8 +34,10 @@
 //       who reads credited_, the word and returned, in this order, and finds nothing to credit, has
 //       seen all permits that were free when it read the word.
 //   G8  What a queued waiter is going to send belongs to the holder of the lock. A receiver that
-//       makes room sends it: with the permit it claims the place, and fills it. So the task need
-//       not run for the receiver to go on, and when it runs, an answer may be there already.
+//       makes room sends it, unless the task has been aborted: with the permit it claims the place,
+//       and fills it. So the task need not run for the receiver to go on, and when it runs, an
+//       answer may be there already. (RECEIVER_WAITING stays if it is there: the receiver is us,
+//       and who claims next looks at an empty slot.)
 //
 // The word and what changes with it are on a line of their own, and so is GateReceiver with what
 // else the receiver writes.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The lock inside the runtime's primitives: ParkingLock with annotations. It guards a few
-// instructions at a time, never user code and never a suspension (the guard holds `no_suspend`).
+// instructions at a time, never a suspension (the guard holds `no_suspend`), and of user code only
+// the move of a value into an mpsc channel (G8 of mpsc_gate.h).
 //
 // Thread safety: that is what it is for. Not recursive, not fair.
 

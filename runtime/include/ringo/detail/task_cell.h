@@ -152,8 +152,8 @@ struct TaskCell final : CoroutineCell<T> {
   [[no_unique_address]] Label label;  ///< constant while the cell lives
 
   static constexpr TaskKind kKind{
-      &CoroutineCell<T>::poll,   &CoroutineCell<T>::cancel,     &drop_output, &destroy,
-      name_function<TaskCell>(), &CoroutineCell<T>::first_frame};
+      &CoroutineCell<T>::poll,   &CoroutineCell<T>::cancel,      &drop_output, &destroy,
+      name_function<TaskCell>(), &CoroutineCell<T>::first_frame, true};
 };
 
 }  // namespace ringo::detail

@@ -72,6 +72,9 @@ struct TaskKind {
   /// The outermost frame of a task that has not ended, which its first poll resumes: for those who
   /// fetch it from memory. Null: there is none.
   const void* (*first_frame)(const TaskHeader&) noexcept = nullptr;
+  /// A task by itself, which nothing ends early but an abort or a shutdown; not a part of another,
+  /// as a member of a join_all, a generator's body or a forked child.
+  bool is_spawned = false;
 };
 
 inline constexpr unsigned kMaxBranchIndex = 63;
@@ -262,10 +265,12 @@ inline void release(TaskHeader& task) noexcept {
   }
 }
 
-/// Whether nothing can end the branch's wait early but the end of its task (abort, shutdown). What
-/// an arm waits for may be dropped because another arm has won.
-inline bool is_root(const Branch& branch) noexcept {
-  return &branch == &branch.task().root;
+/// Whether nothing but an abort or a shutdown of a whole task can end the branch's wait early. What
+/// an arm, or a cell that is a part of another task, waits for may be dropped because another has
+/// won.
+inline bool is_spawned_task(const Branch& branch) noexcept {
+  const TaskHeader& task = branch.task();
+  return &branch == &task.root && task.kind->is_spawned;
 }
 
 /// Marks the branch that a word names as woken.

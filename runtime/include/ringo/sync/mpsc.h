@@ -162,8 +162,10 @@ class Sender : public detail::SenderBase<T> {
   /// Waits for room, first come first served, and sends. Errors: SendError with the value if the
   /// receiver has gone. Success does not prove that the value will be looked at.
   ///
-  /// For a task that waits here, and not in an arm of a select or a timeout, the receiver that
-  /// makes room sends (as a receive in Go), so the value may arrive before the task runs again.
+  /// For a spawned task that waits here, and not in an arm of anything (select, timeout, join,
+  /// ...), the receiver that makes room sends (as a receive in Go), so the value may arrive before
+  /// the task runs again. Among tasks the room goes in turn, and the values of such come in that
+  /// order; who waits in an arm has to run first, as elsewhere.
   ///
   /// Cancel safety: if it is cancelled the value is destroyed and was surely not sent; the place in
   /// the queue is lost. reserve() keeps the value out of it. An abort of the task that comes after
