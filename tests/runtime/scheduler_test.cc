@@ -2,6 +2,7 @@
 //
 // The scheduler as tasks see it: fairness, migration, overflow, wake-ups and metrics.
 
+#include <ringo/join_error.h>
 #include <ringo/metrics.h>
 #include <ringo/runtime.h>
 #include <ringo/spawn.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <utility>

@@ -10,6 +10,7 @@
 #include <ringo/usage_error.h>
 #include <ringo/yield.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>

@@ -6,7 +6,7 @@
 #include <ringo/cancellation_token.h>
 #include <ringo/generator.h>
 #include <ringo/join_all.h>
-#include <ringo/result.h>
+#include <ringo/join_error.h>
 #include <ringo/select.h>
 #include <ringo/spawn.h>
 #include <ringo/sync/mpsc.h>
