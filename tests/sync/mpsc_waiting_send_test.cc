@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // mpsc: a receiver that makes room sends for the task that waits longest, which need not run for
-// it; but not for an arm of a select, whose value is surely not sent if another arm wins.
+// it; but not for a task that was aborted, nor for what is a part of a task (an arm of a select, a
+// member of a race_all, a generator's body), whose value is surely not sent if it is dropped.
 
 #include <ringo/cancellation_token.h>
 #include <ringo/generator.h>
@@ -258,7 +259,8 @@ CO_TEST_PAUSED(MpscWaitingSend, OfAThreadIsDoneForItToo) {
   thread.join();
 }
 
-// Tasks that wait to send are aborted, by another thread than the receiver's, while it makes room.
+// Tasks that wait to send are aborted while the receiver makes room, with several workers by
+// another thread than the receiver's.
 CO_TEST(MpscWaitingSend, RacesWithAborts) {
   const int before = Tracked::alive();
   for (int round = 0; round < 200; ++round) {

@@ -97,8 +97,8 @@ void fetch_if_cold(std::size_t size_class, const Batch& batch) noexcept {
     bytes += batch.count * block_size;
     return;
   }
-  // As they will be allocated, and no more than the second-level cache has room for.
-  std::size_t left = kMaxSlabBytes / block_size;
+  constexpr std::size_t kMostBytes = 64 * 1024;  // of large blocks only the first
+  std::size_t left = kMostBytes / block_size;
   for (std::size_t i = batch.count; i > 0 && left > 0; --i, --left) {
     for (std::size_t line = 0; line < block_size; line += 64) {
       prefetch_to_write(batch.blocks[i - 1], static_cast<std::ptrdiff_t>(line));

@@ -34,16 +34,16 @@ constexpr std::size_t kColdInjected = 8192;
 
 /// Has the frame that a queued task goes on with on its way from memory.
 void fetch_frame(const TaskHeader& task) noexcept {
-  constexpr std::ptrdiff_t kLine = 64;
-  if (task.root.leaf != nullptr) {
-    // It lies in the frame that goes on, most often in the third line at most.
-    for (std::ptrdiff_t line = -2; line < 2; ++line) {
-      prefetch_to_write(task.root.leaf, line * kLine);
-    }
-  } else if (task.kind->first_frame != nullptr) {
-    const void* const frame = task.kind->first_frame(task);
-    for (std::ptrdiff_t line = 0; line < 4; ++line) {
-      prefetch_to_write(frame, line * kLine);
+  // A leaf lies in that frame, most often in the third line at most.
+  const void* from = task.root.leaf;
+  std::ptrdiff_t first_line = -2;
+  if (from == nullptr && task.kind->first_frame != nullptr) {
+    from = task.kind->first_frame(task);
+    first_line = 0;
+  }
+  if (from != nullptr) {
+    for (std::ptrdiff_t line = first_line; line < first_line + 4; ++line) {
+      prefetch_to_write(from, line * 64);
     }
   }
 }
