@@ -32,19 +32,19 @@ namespace {
 /// two megabytes.
 constexpr std::size_t kColdInjected = 8192;
 
+/// Has four lines on their way from memory, the first so many lines behind the address.
+inline void fetch_lines(const void* address, std::ptrdiff_t first) noexcept {
+  for (std::ptrdiff_t line = 0; line < 4; ++line) {
+    prefetch_to_write(address, (first + line) * 64);
+  }
+}
+
 /// Has the frame that a queued task goes on with on its way from memory.
 void fetch_frame(const TaskHeader& task) noexcept {
-  // A leaf lies in that frame, most often in the third line at most.
-  const void* from = task.root.leaf;
-  std::ptrdiff_t first_line = -2;
-  if (from == nullptr && task.kind->first_frame != nullptr) {
-    from = task.kind->first_frame(task);
-    first_line = 0;
-  }
-  if (from != nullptr) {
-    for (std::ptrdiff_t line = first_line; line < first_line + 4; ++line) {
-      prefetch_to_write(from, line * 64);
-    }
+  if (const void* const leaf = task.root.leaf; leaf != nullptr) {
+    fetch_lines(leaf, -2);  // it lies in that frame, most often in the third line at most
+  } else if (task.kind->first_frame != nullptr) {
+    fetch_lines(task.kind->first_frame(task), 0);
   }
 }
 
