@@ -250,6 +250,46 @@ TEST(TimerWheel, WhatMovesDownFiresWithWhatIsThereAlready) {
   EXPECT_EQ(wheel.wheel.next_expiry(), (kDue + 1) * kTick);
 }
 
+TEST(TimerWheel, WakesOnceForTwoTicksThatBothHaveTimers) {
+  constexpr std::int64_t kInner = std::int64_t{1} << TimerWheel::kInnerBits;
+  struct Case {
+    std::int64_t first;
+    std::int64_t second;
+    std::int64_t wake;
+  };
+  for (const auto& [first, second, wake] : {
+           Case{10, 11, 11},                          // an even tick, and the one behind it
+           Case{11, 12, 11},                          // pairs begin with an even one
+           Case{10, 12, 10},                          // nothing in between
+           Case{10, 10, 10},                          // one tick
+           Case{kInner - 2, kInner - 1, kInner - 1},  // the last slots of the inner level
+           Case{kInner - 1, kInner, kInner - 1},
+           Case{kInner, kInner + 1, kInner},  // an outer slot, which is not looked into
+       }) {
+    Wheel wheel;
+    const Timer& early = wheel.add(first * kTick);
+    const Timer& late = wheel.add(second * kTick);
+    EXPECT_EQ(wheel.wheel.next_expiry(), first * kTick);
+    EXPECT_EQ(wheel.wheel.next_wake(), wake * kTick) << first << " " << second;
+    wheel.advance(wake * kTick);
+    EXPECT_TRUE(early.has_fired());
+    EXPECT_EQ(late.has_fired(), second <= wake);
+  }
+}
+
+TEST(TimerWheel, WakesForTheLastSlotOfARoundAndTheFirstOfTheNext) {
+  constexpr std::int64_t kInner = std::int64_t{1} << TimerWheel::kInnerBits;
+  Wheel wheel((kInner - 10) * kTick);
+  wheel.add((kInner - 1) * kTick);
+  wheel.add(kInner * kTick);
+  wheel.add((kInner + 1) * kTick);
+  EXPECT_EQ(wheel.wheel.next_wake(), (kInner - 1) * kTick);
+  wheel.advance((kInner - 1) * kTick);
+  EXPECT_EQ(wheel.wheel.next_wake(), (kInner + 1) * kTick);
+  wheel.advance((kInner + 1) * kTick);
+  EXPECT_FALSE(wheel.wheel.next_wake());
+}
+
 /// A length of time of a random magnitude, from a nanosecond to centuries.
 std::int64_t random_duration(std::mt19937_64& random, unsigned max_bits) {
   const unsigned bits = static_cast<unsigned>(random() % max_bits) + 1;
@@ -304,6 +344,9 @@ TEST(TimerWheel, AgreesWithTheModelOverRandomHistories) {
       }
       std::erase_if(linked, [](const Timer* timer) { return timer->has_fired(); });
       const std::optional<std::int64_t> expiry = wheel.wheel.next_expiry();
+      const std::optional<std::int64_t> wake = wheel.wheel.next_wake();
+      ASSERT_EQ(wake.has_value(), expiry.has_value());
+      ASSERT_TRUE(!wake || *wake == *expiry || *wake == *expiry + kTick) << "late by two ticks";
       ASSERT_EQ(expiry.has_value(), earliest != INT64_MAX);
       if (expiry) {
         ASSERT_GT(*expiry, wheel.now);

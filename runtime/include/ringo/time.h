@@ -67,7 +67,10 @@ class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
   operator Sleep() const noexcept;  // NOLINT(google-explicit-constructor): Sleep kept = sleep(1s)
 
   bool poll() const noexcept { return entry_.is_nothing(); }
-  bool enlist(ringo::detail::Branch& branch) { return ringo::detail::start_timer(entry_, branch); }
+  bool enlist(ringo::detail::Branch& branch) {
+    entry_.note_frame(waiting_coroutine.address());
+    return ringo::detail::start_timer(entry_, branch);
+  }
   bool is_ended() const noexcept { return entry_.has_fired(); }
   void describe_more(ringo::detail::LeafDescription& description) const noexcept {
     description.deadline_ns = ringo::detail::known_deadline(entry_);
@@ -82,8 +85,8 @@ class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
 
 /// A deadline to wait for, as a value: it may be kept by name and awaited several times, in a loop
 /// around timeout() or select, say. Awaiting it registers a timer with the current worker's wheel;
-/// it ends at the deadline or up to 131 us (a tick of the wheel) and a turn of the worker later,
-/// never earlier.
+/// it ends at the deadline or up to 131 us (a tick of the wheel; two where many timers follow each
+/// other) and a turn of the worker later, never earlier.
 ///
 /// Cancel safety: nothing is lost; the timer goes with the await. Complexity: O(1).
 /// Panics: UsageError when awaited on a thread that is not a worker.

@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/prefetch.h"
 
 namespace ringo::detail {
 
@@ -74,24 +73,6 @@ class InjectionQueue {
       return true;
     });
     return popped;
-  }
-
-  /// Has the first `limit` tasks on their way from memory, `fetch` what these will touch. In two
-  /// passes, since whoever waits for one line should have all the others on their way. For a
-  /// runtime with one worker: the lock is held for some microseconds.
-  template <class Fetch>
-  void fetch_first(std::size_t limit, Fetch fetch) noexcept {
-    const MutexGuard guard(mutex_);
-    std::size_t count = 0;
-    for (const TaskHeader* task = head_; task != nullptr && count < limit;
-         task = task->queue_next) {
-      prefetch_to_write(task, 64);  // a cell is two lines, and we are looking at the first
-      ++count;
-    }
-    for (const TaskHeader* task = head_; count != 0; task = task->queue_next) {
-      fetch(*task);
-      --count;
-    }
   }
 
   /// Under the lock: `visit` must not come back here.

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/prefetch.h"
 #include "scheduler/blocking_pool.h"
 #include "scheduler/injection_queue.h"
 #include "scheduler/runtime_shared.h"
@@ -25,30 +24,6 @@
 #include "time/timer_wheel.h"
 
 namespace ringo::detail {
-
-namespace {
-
-/// Behind so many others a task has left the nearer caches: with their frames they fill more than
-/// two megabytes.
-constexpr std::size_t kColdInjected = 8192;
-
-/// Has four lines on their way from memory, the first so many lines behind the address.
-inline void fetch_lines(const void* address, std::ptrdiff_t first) noexcept {
-  for (std::ptrdiff_t line = 0; line < 4; ++line) {
-    prefetch_to_write(address, (first + line) * 64);
-  }
-}
-
-/// Has the frame that a queued task goes on with on its way from memory.
-void fetch_frame(const TaskHeader& task) noexcept {
-  if (const void* const leaf = task.root.leaf; leaf != nullptr) {
-    fetch_lines(leaf, -2);  // it lies in that frame, most often in the third line at most
-  } else if (task.kind->first_frame != nullptr) {
-    fetch_lines(task.kind->first_frame(task), 0);
-  }
-}
-
-}  // namespace
 
 // --- looking for work -------------------------------------------------------------------------
 
@@ -70,9 +45,6 @@ TaskHeader* Worker::take_injected() noexcept {
   const std::size_t fair =
       std::min({length / shared_.workers().size() + 1, free, std::size_t{kLocalQueueCapacity / 2}});
   const std::size_t share = std::max<std::size_t>(fair, 1);
-  if (is_alone_ && length >= kColdInjected) {
-    injection.fetch_first(share, fetch_frame);
-  }
   TaskHeader* first = nullptr;
   injection.pop_many(share, [this, &first](TaskHeader& task) {
     if (first == nullptr) {
@@ -148,22 +120,22 @@ std::optional<std::int64_t> Worker::park_timeout() {
   RuntimeClock& clock = shared_.clock();
   const std::int64_t now = clock.now();
   wheel_->settle(now);
+  if (!clock.is_paused()) {
+    const std::optional<std::int64_t> wake = wheel_->next_wake();
+    return wake ? std::optional(std::max<std::int64_t>(*wake - now, 0)) : std::nullopt;
+  }
   const std::optional<std::int64_t> expiry = wheel_->next_expiry();
   if (!expiry) {
     return std::nullopt;  // all of it is for ever
   }
-  if (clock.is_paused()) {
-    if (shared_.blocking_pool().is_busy()) {
-      return std::nullopt;  // its end may wake somebody: time waits for it
-    }
-    if (shared_.injection().length() != 0) {
-      return 0;  // it ended just now, and has
-    }
+  if (shared_.blocking_pool().is_busy()) {
+    return std::nullopt;  // its end may wake somebody: time waits for it
+  }
+  if (shared_.injection().length() == 0) {  // else it ended just now, and has
     // Nothing is ready, so time may go on: to the next timer at once.
     clock.advance_to(std::max(now, *expiry));
-    return 0;
   }
-  return std::max<std::int64_t>(*expiry - now, 0);
+  return 0;
 }
 
 void Worker::sleep_in_driver() {

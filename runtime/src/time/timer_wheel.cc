@@ -16,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -32,21 +33,30 @@ std::uint64_t tick_at_or_after(std::int64_t ns) noexcept {
              : (static_cast<std::uint64_t>(ns) + TimerWheel::kTickNs - 1) >> TimerWheel::kTickShift;
 }
 
-/// Has a page's entries on their way from memory. One may lie across two lines.
+/// Fetches a page's entries from memory. One may lie across two lines.
 void fetch(const TimerPage& page) noexcept {
   for (std::uint32_t i = 0; i < page.count; ++i) {
-    prefetch_to_write(page.entries[i]);
-    prefetch_to_write(&page.entries[i]->phase);
+    load_line(page.entries[i]);
+    load_line(&page.entries[i]->phase);
   }
 }
 
-/// The same with the frames that they lie in, which are going to be resumed: an entry is behind the
-/// frame's head, and most often in the third line at most.
-void fetch_frames(const TimerPage& page) noexcept {
-  fetch(page);
+/// The same of the cells of the tasks that wait for them, and of the frames that will be resumed:
+/// of a large one its head, and what lies just before the entry.
+void fetch_tasks(const TimerPage& page) noexcept {
+  constexpr std::ptrdiff_t kMostHead = 192;
   for (std::uint32_t i = 0; i < page.count; ++i) {
-    prefetch_to_write(page.entries[i], -64);
-    prefetch_to_write(page.entries[i], -128);
+    const TimerEntry& entry = *page.entries[i];
+    const TaskHeader& task = entry.branch->task();
+    load_line(&task.state);
+    load_line(&task.id);
+    if (const std::ptrdiff_t before = entry.to_frame; before != 0) {
+      const std::byte* const frame = reinterpret_cast<const std::byte*>(&entry) - before;
+      for (std::ptrdiff_t line = 0; line < std::min(before, kMostHead); line += 64) {
+        load_line(frame + line);
+      }
+      load_line(reinterpret_cast<const std::byte*>(&entry) - 1);
+    }
   }
 }
 
@@ -69,6 +79,10 @@ void TimerWheel::InnerSlots::clear(unsigned slot) noexcept {
   if (bits[slot / 64] == 0) {
     words &= ~(std::uint64_t{1} << (slot / 64));
   }
+}
+
+bool TimerWheel::InnerSlots::has(unsigned slot) const noexcept {
+  return (bits[slot / 64] >> (slot % 64) & 1) != 0;
 }
 
 unsigned TimerWheel::InnerSlots::after(unsigned slot) const noexcept {
@@ -280,12 +294,8 @@ void TimerWheel::fire_current(WakeList& woken) noexcept {
   inner_[slot].drain(spare_, [&](const TimerPage& page) RINGO_NO_THREAD_SAFETY_ANALYSIS {
     // In passes, since a wake is an atomic operation, which waits for the cache line that it needs
     // and lets nothing overtake it: the first two only fetch.
-    fetch_frames(page);
-    for (std::uint32_t i = 0; i < page.count; ++i) {
-      // A root is in the line that its task's state is in; a cell is two lines.
-      prefetch_to_write(page.entries[i]->branch);
-      prefetch_to_write(page.entries[i]->branch, 64);
-    }
+    fetch(page);
+    fetch_tasks(page);
     for (std::uint32_t i = 0; i < page.count; ++i) {
       TimerEntry& entry = *page.entries[i];
       // release: pairs with has_fired(); a wake for another reason may come at any time.
@@ -328,6 +338,19 @@ std::optional<std::int64_t> TimerWheel::next_expiry() noexcept {
     return std::nullopt;
   }
   return static_cast<std::int64_t>(expiry->tick << kTickShift);
+}
+
+std::optional<std::int64_t> TimerWheel::next_wake() noexcept {
+  const Guard guard(*this);
+  const std::optional<Expiry> expiry = next();
+  if (!expiry) {
+    return std::nullopt;
+  }
+  std::uint64_t tick = expiry->tick;
+  if (expiry->level == 0 && tick % 2 == 0 && inner_bits_.has((expiry->slot + 1) % kInnerSlots)) {
+    ++tick;
+  }
+  return static_cast<std::int64_t>(tick << kTickShift);
 }
 
 }  // namespace ringo::detail

@@ -2,7 +2,8 @@
 //
 // A hierarchical timer wheel (Varghese & Lauck; the shape is Tokio's): a level of 1,024 slots and
 // five of 64, ticks of 2^17 ns (131 us). An entry fires in the first tick that begins at or after
-// its deadline: never early, late by less than a tick plus the worker's own delay. Deadlines beyond
+// its deadline: never early, late by less than a tick plus the worker's own delay, and one more
+// tick where a worker that sleeps waits for the next one's as well (next_wake()). Deadlines beyond
 // the wheel's range (4.5 years) wait in the outermost level and are sorted in again when it comes
 // round.
 //
@@ -77,6 +78,10 @@ class TimerWheel {
   /// When advance() has something to do next; may be a cascade that fires nothing. Nullopt: never.
   /// Fresh entries are not looked at: settle() first.
   [[nodiscard]] std::optional<std::int64_t> next_expiry() noexcept;
+  /// When a thread that sleeps until then had better wake: at next_expiry(), or, if that is an even
+  /// tick and the one behind it has entries as well, at that. A wake costs as much as dozens of
+  /// timers; where there are many, half of the wakes do, and workers wake together.
+  [[nodiscard]] std::optional<std::int64_t> next_wake() noexcept;
 
  private:
   static constexpr unsigned kInnerSlots = 1U << kInnerBits;
@@ -92,6 +97,7 @@ class TimerWheel {
   struct InnerSlots {
     void set(unsigned slot) noexcept;
     void clear(unsigned slot) noexcept;
+    [[nodiscard]] bool has(unsigned slot) const noexcept;
     /// The first one behind `slot`, going round; `slot` itself, or kInnerSlots, if there is none.
     [[nodiscard]] unsigned after(unsigned slot) const noexcept;
 

@@ -81,10 +81,6 @@ struct CoroutineCell : OutputCell<T> {
     return run_branch(cell.root, cell.body) && cell.end();
   }
 
-  static const void* first_frame(const TaskHeader& header) noexcept {
-    return static_cast<const CoroutineCell&>(header).body.address();
-  }
-
   static bool cancel(TaskHeader& header) noexcept {
     auto& cell = static_cast<CoroutineCell&>(header);
     if (!cancel_branch(cell.root)) {
@@ -151,9 +147,12 @@ struct TaskCell final : CoroutineCell<T> {
 
   [[no_unique_address]] Label label;  ///< constant while the cell lives
 
-  static constexpr TaskKind kKind{
-      &CoroutineCell<T>::poll,   &CoroutineCell<T>::cancel,      &drop_output, &destroy,
-      name_function<TaskCell>(), &CoroutineCell<T>::first_frame, true};
+  static constexpr TaskKind kKind{&CoroutineCell<T>::poll,
+                                  &CoroutineCell<T>::cancel,
+                                  &drop_output,
+                                  &destroy,
+                                  name_function<TaskCell>(),
+                                  true};
 };
 
 }  // namespace ringo::detail

@@ -69,9 +69,6 @@ struct TaskKind {
   void (*destroy)(TaskHeader&) noexcept;
   /// The task's name; null for those that have none, who so pay nothing for it.
   std::string_view (*name)(const TaskHeader&) noexcept = nullptr;
-  /// The outermost frame of a task that has not ended, which its first poll resumes: for those who
-  /// fetch it from memory. Null: there is none.
-  const void* (*first_frame)(const TaskHeader&) noexcept = nullptr;
   /// A task by itself, which nothing ends early but an abort or a shutdown; not a part of another,
   /// as a member of a join_all, a generator's body or a forked child.
   bool is_spawned = false;

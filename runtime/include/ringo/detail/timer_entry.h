@@ -68,6 +68,14 @@ struct TimerEntry {
     wheel = nullptr;
   }
 
+  /// Says which coroutine is resumed when it fires, so that its frame can be fetched from memory
+  /// before. Null is allowed; a frame must be there for as long as the entry waits.
+  void note_frame(const void* frame) noexcept {
+    const auto distance =
+        reinterpret_cast<std::uintptr_t>(this) - reinterpret_cast<std::uintptr_t>(frame);
+    to_frame = distance <= UINT16_MAX ? static_cast<std::uint16_t>(distance) : 0;
+  }
+
   /// Makes it one that has not been started, with another deadline.
   void restart(std::int64_t deadline_ns) noexcept {
     stop();
@@ -84,6 +92,7 @@ struct TimerEntry {
   std::uint8_t place;  ///< in the page
   Counts counts;
   std::atomic<Phase> phase{Phase::kWaits};
+  std::uint16_t to_frame = 0;  ///< how far before the entry that frame begins; 0: not known
 };
 
 }  // namespace ringo::detail
