@@ -302,9 +302,9 @@ CO_TEST(Scheduler, MoreTasksThanTheLocalQueueHolds) {
   CO_ASSERT_EQ(ended.load(), 257 * 4);
 }
 
-// Tasks that have not begun, from inside and outside, and those that wait on the root and in an arm,
-// so many that their memory goes back to its slabs, and that many timers fire at once, whose tasks'
-// memory is fetched before.
+// Tasks that have not begun, from inside and outside, and those that wait on the root and in an
+// arm, so many that their memory goes back to its slabs, and that many timers fire at once, whose
+// tasks' memory is fetched before.
 TEST(Scheduler, MoreTasksThanTheCachesHold) {
   constexpr std::size_t kTasks = 20'000;
   for (const bool is_current_thread : {true, false}) {

@@ -246,7 +246,10 @@ void* refill_frames(std::size_t size_class) {
     begin_frames(size_class);
   }
   Store& shared = store();
-  top += shared.classes[size_class].take(top, size_class * kFrameStep, shared.memory);
+  const std::size_t count =
+      shared.classes[size_class].take(top, size_class * kFrameStep, shared.memory);
+  RINGO_CHECK(count != 0, "a batch of no free blocks was stored");
+  top += count;
   return *--top;
 }
 

@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 
-
 namespace ringo::detail {
 
 class InjectionQueue {
