@@ -20,13 +20,17 @@ if ! flock -n 9; then
   flock 9
 fi
 
-if [[ ! -f $folder/build.ninja || CMakePresets.json -nt $folder/build.ninja ]]; then
+# Packages that came since then (a benchmark's peer, say) are found by configuring again.
+configured=$folder/.configured
+packages=/var/lib/dpkg/status
+if [[ ! -f $folder/build.ninja || CMakePresets.json -nt $configured || $packages -nt $configured ]]; then
   echo "build: configuring $folder"
   if ! cmake --preset "$preset" >"$folder/configure.log" 2>&1; then
     cat "$folder/configure.log" >&2
     echo "build: could not configure the preset $preset" >&2
     exit 1
   fi
+  touch "$configured"
 fi
 
 if [[ ${1:-} == configure ]]; then
