@@ -25,12 +25,13 @@ configured=$folder/.configured
 packages=/var/lib/dpkg/status
 if [[ ! -f $folder/build.ninja || CMakePresets.json -nt $configured || $packages -nt $configured ]]; then
   echo "build: configuring $folder"
+  touch "$configured.new"
   if ! cmake --preset "$preset" >"$folder/configure.log" 2>&1; then
     cat "$folder/configure.log" >&2
     echo "build: could not configure the preset $preset" >&2
     exit 1
   fi
-  touch "$configured"
+  mv "$configured.new" "$configured"
 fi
 
 if [[ ${1:-} == configure ]]; then

@@ -45,7 +45,10 @@ class TickAwaiter final : public ringo::detail::LeafAwaiter<TickAwaiter> {
 
   // With a look at the clock: the wheel would round the first tick up to one of its own.
   bool poll() const noexcept;
-  bool enlist(ringo::detail::Branch& branch) { return sleep_.enlist(branch); }
+  bool enlist(ringo::detail::Branch& branch) {
+    sleep_.waiting_coroutine = waiting_coroutine;
+    return sleep_.enlist(branch);
+  }
   bool is_ended() const noexcept { return sleep_.is_ended(); }
   void describe_more(ringo::detail::LeafDescription& description) const noexcept {
     sleep_.describe_more(description);

@@ -85,8 +85,8 @@ class SleepAwaiter final : public ringo::detail::LeafAwaiter<SleepAwaiter> {
 
 /// A deadline to wait for, as a value: it may be kept by name and awaited several times, in a loop
 /// around timeout() or select, say. Awaiting it registers a timer with the current worker's wheel;
-/// it ends at the deadline or up to 131 us (a tick of the wheel; two where many timers follow each
-/// other) and a turn of the worker later, never earlier.
+/// it ends at the deadline or up to 131 us (a tick of the wheel; two where the next tick has
+/// timers as well) and a turn of the worker later, never earlier.
 ///
 /// Cancel safety: nothing is lost; the timer goes with the await. Complexity: O(1).
 /// Panics: UsageError when awaited on a thread that is not a worker.
@@ -192,6 +192,7 @@ class TimeoutAwaiter final : public ringo::detail::Leaf {
     if (inner_.start()) {
       return false;
     }
+    timer_.note_frame(waiting_coroutine.address());
     // The timer needs no branch of its own: whether it has fired is cheap to ask.
     if (!ringo::detail::start_timer(timer_, branch)) {
       is_elapsed_ = true;

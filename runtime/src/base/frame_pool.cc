@@ -44,8 +44,9 @@ constexpr std::size_t kBatch = kMaxCachedFrames / 2;
 
 struct Batch {
   std::size_t count = 0;
-  const FrameCache* from = &frame_cache;  ///< whose thread has given it
-  std::array<void*, kBatch> blocks;       // NOLINT(*-member-init): filled up to `count`
+  /// Of the thread that has given it. A hint: another thread's may be there one day.
+  const FrameCache* from = &frame_cache;
+  std::array<void*, kBatch> blocks;  // NOLINT(*-member-init): filled up to `count`
 };
 
 /// Memory for slabs, in large pieces: what nothing has written to yet costs nothing. Kept for the
@@ -79,13 +80,13 @@ class ClassStore {
   void put(void** blocks, std::size_t count, std::size_t block_size) noexcept {
     std::unique_ptr<Batch> batch(new (std::nothrow) Batch);
     if (batch == nullptr) {
-      give_to_slabs(blocks, count);
+      give_to_slabs(blocks, count, block_size);
       return;
     }
     batch->count = count;
     std::copy_n(blocks, count, batch->blocks.begin());
     if (const std::unique_ptr<Batch> oldest = put_recent(std::move(batch), block_size)) {
-      give_to_slabs(oldest->blocks.data(), oldest->count);
+      give_to_slabs(oldest->blocks.data(), oldest->count, block_size);
     }
   }
 
@@ -155,10 +156,12 @@ class ClassStore {
     return std::move(recent_[--recent_end_ % kMostRecent]);
   }
 
-  void give_to_slabs(void** blocks, std::size_t count) noexcept {
+  void give_to_slabs(void** blocks, std::size_t count,
+                     [[maybe_unused]] std::size_t block_size) noexcept {
     const MutexGuard guard(slabs_mutex_);
     for (std::size_t i = 0; i < count; ++i) {
       FrameSlab& slab = FrameSlab::of(blocks[i]);
+      RINGO_DCHECK(slab.block_size() == block_size, "a block was freed that has another size");
       if (slab.empty()) {
         push(slab);
       }
@@ -248,7 +251,7 @@ void* refill_frames(std::size_t size_class) {
   Store& shared = store();
   const std::size_t count =
       shared.classes[size_class].take(top, size_class * kFrameStep, shared.memory);
-  RINGO_CHECK(count != 0, "a batch of no free blocks was stored");
+  RINGO_CHECK(count != 0, "the store gave no block");
   top += count;
   return *--top;
 }

@@ -5,7 +5,8 @@
 // was in which they came: then the processor sees coming what a program touches next. It lies at a
 // multiple of its size, so that each block leads to it, and begins with a bit for each block.
 //
-// Thread safety: none; the pool's lock is what protects it. Complexity: give O(1), take O(number).
+// Thread safety: none; the pool's lock is what protects it, once others know of it. Complexity:
+// give O(1), take O(number).
 
 #pragma once
 
@@ -44,12 +45,15 @@ class FrameSlab {
     return *reinterpret_cast<FrameSlab*>(static_cast<std::byte*>(block) - offset);
   }
 
+  [[nodiscard]] std::size_t block_size() const noexcept { return block_size_; }
   /// Whether no block is free.
   [[nodiscard]] bool empty() const noexcept { return free_ == 0; }
 
   void give(void* block) noexcept {
-    const std::size_t index =
-        (reinterpret_cast<std::uintptr_t>(block) % kBytes - first_) / block_size_;
+    const std::size_t offset = reinterpret_cast<std::uintptr_t>(block) % kBytes;
+    RINGO_DCHECK(offset >= first_ && (offset - first_) % block_size_ == 0,
+                 "a block was freed that has another size");
+    const std::size_t index = (offset - first_) / block_size_;
     const std::uint64_t bit = std::uint64_t{1} << index % 64;
     RINGO_DCHECK((bits()[index / 64] & bit) == 0, "a block was freed twice");
     bits()[index / 64] |= bit;

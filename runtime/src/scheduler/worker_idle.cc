@@ -121,7 +121,7 @@ std::optional<std::int64_t> Worker::park_timeout() {
   const std::int64_t now = clock.now();
   wheel_->settle(now);
   if (!clock.is_paused()) {
-    const std::optional<std::int64_t> wake = wheel_->next_wake();
+    const std::optional<std::int64_t> wake = wheel_->next_wake(now);
     return wake ? std::optional(std::max<std::int64_t>(*wake - now, 0)) : std::nullopt;
   }
   const std::optional<std::int64_t> expiry = wheel_->next_expiry();

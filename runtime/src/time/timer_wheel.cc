@@ -42,21 +42,16 @@ void fetch(const TimerPage& page) noexcept {
 }
 
 /// The same of the cells of the tasks that wait for them, and of the frames that will be resumed:
-/// of a large one its head, and what lies just before the entry.
+/// the head, and the awaiter, whose head is before the entry.
 void fetch_tasks(const TimerPage& page) noexcept {
-  constexpr std::ptrdiff_t kMostHead = 192;
   for (std::uint32_t i = 0; i < page.count; ++i) {
     const TimerEntry& entry = *page.entries[i];
     const TaskHeader& task = entry.branch->task();
     load_line(&task.state);
     load_line(&task.id);
-    if (const std::ptrdiff_t before = entry.to_frame; before != 0) {
-      const std::byte* const frame = reinterpret_cast<const std::byte*>(&entry) - before;
-      for (std::ptrdiff_t line = 0; line < std::min(before, kMostHead); line += 64) {
-        load_line(frame + line);
-      }
-      load_line(reinterpret_cast<const std::byte*>(&entry) - 1);
-    }
+    const std::byte* const bytes = reinterpret_cast<const std::byte*>(&entry);
+    load_line(bytes - 1);
+    load_line(bytes - entry.to_frame);
   }
 }
 
@@ -340,17 +335,17 @@ std::optional<std::int64_t> TimerWheel::next_expiry() noexcept {
   return static_cast<std::int64_t>(expiry->tick << kTickShift);
 }
 
-std::optional<std::int64_t> TimerWheel::next_wake() noexcept {
+std::optional<std::int64_t> TimerWheel::next_wake(std::int64_t now_ns) noexcept {
   const Guard guard(*this);
   const std::optional<Expiry> expiry = next();
   if (!expiry) {
     return std::nullopt;
   }
-  std::uint64_t tick = expiry->tick;
-  if (expiry->level == 0 && tick % 2 == 0 && inner_bits_.has((expiry->slot + 1) % kInnerSlots)) {
-    ++tick;
-  }
-  return static_cast<std::int64_t>(tick << kTickShift);
+  const auto wake = static_cast<std::int64_t>(expiry->tick << kTickShift);
+  // An even tick's slot is an even one, so there is one behind it.
+  const bool has_next =
+      expiry->level == 0 && expiry->tick % 2 == 0 && inner_bits_.has(expiry->slot + 1);
+  return has_next && wake > now_ns ? wake + kTickNs : wake;
 }
 
 }  // namespace ringo::detail

@@ -78,10 +78,11 @@ class TimerWheel {
   /// When advance() has something to do next; may be a cascade that fires nothing. Nullopt: never.
   /// Fresh entries are not looked at: settle() first.
   [[nodiscard]] std::optional<std::int64_t> next_expiry() noexcept;
-  /// When a thread that sleeps until then had better wake: at next_expiry(), or, if that is an even
-  /// tick and the one behind it has entries as well, at that. A wake costs as much as dozens of
-  /// timers; where there are many, half of the wakes do, and workers wake together.
-  [[nodiscard]] std::optional<std::int64_t> next_wake() noexcept;
+  /// When a thread that is about to sleep had better wake: at next_expiry(), or, if that is an even
+  /// tick that has not begun at `now_ns`, and the one behind it has entries as well, at that. A
+  /// wake costs as much as dozens of timers; where there are many, half of the wakes do, and
+  /// workers wake together.
+  [[nodiscard]] std::optional<std::int64_t> next_wake(std::int64_t now_ns) noexcept;
 
  private:
   static constexpr unsigned kInnerSlots = 1U << kInnerBits;
@@ -90,7 +91,7 @@ class TimerWheel {
   struct Expiry {
     std::uint64_t tick;
     unsigned level;
-    unsigned slot;  ///< of an outer level; the inner one's follows from the tick
+    unsigned slot;
   };
 
   /// Which of the inner slots have entries: a bit for each, and one for each word of those.

@@ -9,9 +9,14 @@
 // themselves would need no array, but to take one is then to wait for its cache line, which an
 // allocation of many tasks cannot afford.
 //
-// Thread safety: any thread may free what another allocated. Complexity: O(1), a lock only once in
-// 256 operations. Memory: 8 bytes a free block, and 4 KiB for each size that a thread uses. With
-// RINGO_FRAME_POOL=0 (sanitizer builds) it is plain operator new.
+// What waits in the store for long goes back to the slab of 64 KiB that it was cut from, which
+// gives it out by address again. Slabs are kept for the life of the process.
+//
+// Thread safety: any thread may free what another allocated. Complexity: O(1), locks only once in
+// 256 operations (blocks of more than 256 bytes: once in a slab of them). Memory: 8 bytes a free
+// block, 4 KiB for each size that a thread uses, up to 32 KiB for each size in the store, and of
+// each slab up to 320 bytes; addresses are taken 4 MiB at a time. With RINGO_FRAME_POOL=0
+// (sanitizer builds) it is plain operator new.
 
 #pragma once
 

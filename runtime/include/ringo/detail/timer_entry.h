@@ -28,6 +28,7 @@ void stop_timer(TimerEntry& entry) noexcept;
 /// none.
 [[nodiscard]] std::int64_t known_deadline(const TimerEntry& entry) noexcept;
 
+/// Never at the beginning of an object: what is before it is fetched from memory with it.
 struct TimerEntry {
   /// A deadline that never comes.
   static constexpr std::int64_t kNever = INT64_MAX;
